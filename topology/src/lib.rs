@@ -4,6 +4,7 @@
 //! resource (what the user wrote) → [`logical`] (validated) → packing plan (which task in which pod) →
 //! [`plan`] (the physical plan that is pushed to stream managers and instances).
 
+pub mod declaration;
 pub mod grouping;
 pub mod id;
 pub mod plan;

@@ -415,9 +415,7 @@ pub fn decode<T: DeserializeOwned>(buffer: &mut BytesMut) -> Result<Option<T>, M
     }
     buffer.advance(4);
     let json = buffer.split_to(len);
-    serde_json::from_slice(&json)
-        .map(Some)
-        .map_err(|error| Malformed::Control(error.to_string()))
+    serde_json::from_slice(&json).map(Some).map_err(|error| Malformed::Control(error.to_string()))
 }
 
 fn check(len: usize) -> Result<(), Malformed> {

@@ -140,8 +140,7 @@ mod tests {
     fn frame(dest: u32, payload: usize) -> Bytes {
         let mut writer = DataWriter::with_capacity(64);
         writer.push(&[], &vec![0; payload]);
-        let header =
-            Header::new(Kind::Data, Epoch(1), TaskId(1), Incarnation(2), TaskId(dest));
+        let header = Header::new(Kind::Data, Epoch(1), TaskId(1), Incarnation(2), TaskId(dest));
         writer.finish(header, payload as u16)
     }
 

@@ -94,8 +94,7 @@ impl DataWriter {
     }
 
     fn source(&mut self, root: &RootId) -> usize {
-        let known =
-            |s: &Source| s.task == root.task && s.incarnation == root.incarnation;
+        let known = |s: &Source| s.task == root.task && s.incarnation == root.incarnation;
         self.sources.iter().position(known).unwrap_or_else(|| {
             let RootId { task, incarnation, .. } = *root;
             self.sources.push(Source { task, incarnation, last: 0 });
