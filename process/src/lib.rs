@@ -1,1 +1,20 @@
-//! (skeleton)
+//! What all Egret processes do alike: a closed list. What only one house needs lives in that house.
+//!
+//! * [`logging`]: structured lines on stderr. * [`admin`]: `/metrics`, `/live`, `/ready`.
+//! * [`parent`]: spawns and respawns children; [`respawn`] says when. * [`orphan`]: children that do not outlive it.
+//! * [`exit`]: what exit codes mean. * [`file`]: files that are whole or not there.
+
+pub mod admin;
+pub mod exit;
+pub mod file;
+pub mod logging;
+pub mod orphan;
+pub mod parent;
+pub mod respawn;
+
+pub use admin::Admin;
+pub use exit::Exit;
+pub use file::write_atomically;
+pub use logging::Logging;
+pub use orphan::die_with_parent;
+pub use parent::{Child, Event, Exited, Line, Parent};

@@ -1,1 +1,10 @@
-//! (skeleton)
+//! The operator's side of the control channel to stream managers.
+//!
+//! A [`Manager`] keeps one link up by itself and pushes the newest plan again to a stream manager that
+//! came back with less; a [`Fleet`] is all managers of one topology. This crate never makes a plan.
+
+mod fleet;
+mod manager;
+
+pub use fleet::{Fleet, Pushed, Statuses};
+pub use manager::{Error, Manager};

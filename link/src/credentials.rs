@@ -1,0 +1,138 @@
+//! The files with which one process proves who it is, and what TLS makes of them.
+
+use crate::{Error, Identity, endpoint::identity_in};
+use ::aws_lc_rs::hmac;
+use rustls::{
+    ClientConfig, RootCertStore, ServerConfig,
+    client::Resumption,
+    crypto::{CryptoProvider, aws_lc_rs},
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    server::WebPkiClientVerifier,
+    sign::{CertifiedKey, SingleCertAndKey},
+    version::TLS13,
+};
+use std::{fs, path::Path, sync::Arc};
+
+/// Certificate of the CA.
+pub const CA_FILE: &str = "ca.pem";
+/// Certificate of this process.
+pub const CERT_FILE: &str = "cert.pem";
+/// Private key of this process.
+pub const KEY_FILE: &str = "key.pem";
+
+/// Certificate, key and CA of one process. Cheap to clone.
+#[derive(Clone)]
+pub struct Credentials {
+    identity: Identity,
+    provider: Arc<CryptoProvider>,
+    roots: Arc<RootCertStore>,
+    resolver: Arc<SingleCertAndKey>,
+    derive: hmac::Key,
+}
+
+impl Credentials {
+    /// Reads `ca.pem`, `cert.pem` and `key.pem` from `dir`. Errors name the file.
+    pub fn load(dir: &Path) -> Result<Credentials, Error> {
+        let ca = dir.join(CA_FILE);
+        let mut roots = RootCertStore::empty();
+        for cert in certs(&ca)? {
+            roots.add(cert).map_err(|error| broken(&ca, error))?;
+        }
+        let cert = dir.join(CERT_FILE);
+        let chain = certs(&cert)?;
+        let identity = identity_in(&chain[0]).map_err(|error| broken(&cert, error))?;
+        let key_file = dir.join(KEY_FILE);
+        let key = PrivateKeyDer::from_pem_slice(&read(&key_file)?)
+            .map_err(|error| broken(&key_file, error))?;
+        let derive = hmac::Key::new(hmac::HMAC_SHA256, key.secret_der());
+        let provider = provider();
+        // Fails also if the key is not that of the certificate.
+        let certified = CertifiedKey::from_der(chain, key, &provider)
+            .map_err(|error| broken(&key_file, error))?;
+        Ok(Credentials {
+            identity,
+            provider: Arc::new(provider),
+            roots: Arc::new(roots),
+            resolver: Arc::new(SingleCertAndKey::from(certified)),
+            derive,
+        })
+    }
+
+    /// Whom the certificate names.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// TLS for dialing with one protocol.
+    pub(crate) fn client(&self, alpn: &[u8]) -> Result<ClientConfig, Error> {
+        let mut config = ClientConfig::builder_with_provider(self.provider.clone())
+            .with_protocol_versions(&[&TLS13])
+            .map_err(tls)?
+            .with_root_certificates(self.roots.clone())
+            .with_client_cert_resolver(self.resolver.clone());
+        config.alpn_protocols = vec![alpn.to_vec()];
+        // A resumed session would spare one signature, and show no certificate.
+        config.resumption = Resumption::disabled();
+        Ok(config)
+    }
+
+    /// TLS for accepting any of these protocols, from clients with a certificate of the same CA only.
+    pub(crate) fn server(&self, alpns: &[&[u8]]) -> Result<ServerConfig, Error> {
+        let clients =
+            WebPkiClientVerifier::builder_with_provider(self.roots.clone(), self.provider.clone())
+                .build()
+                .map_err(tls)?;
+        let mut config = ServerConfig::builder_with_provider(self.provider.clone())
+            .with_protocol_versions(&[&TLS13])
+            .map_err(tls)?
+            .with_client_cert_verifier(clients)
+            .with_cert_resolver(self.resolver.clone());
+        config.alpn_protocols = alpns.iter().map(|alpn| alpn.to_vec()).collect();
+        config.send_tls13_tickets = 0;
+        Ok(config)
+    }
+
+    /// The key of stateless resets. It follows from the private key, so a process that was killed and
+    /// is back on the same port can tell its old peers at once that their links are gone.
+    pub(crate) fn reset_key(&self) -> hmac::Key {
+        hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&self.derive, b"egret reset/1").as_ref())
+    }
+
+    /// The key of connection ids: a process resets only links whose ids it can have made itself, so this
+    /// must survive a restart too.
+    pub(crate) fn connection_id_key(&self) -> u64 {
+        let tag = hmac::sign(&self.derive, b"egret connection id/1");
+        tag.as_ref().iter().take(8).fold(0, |key, byte| key << 8 | u64::from(*byte))
+    }
+}
+
+/// The only provider, with the only suite: every peer is ours, and AES-128 is the fastest everywhere that
+/// this runs.
+fn provider() -> CryptoProvider {
+    CryptoProvider {
+        cipher_suites: vec![aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256],
+        ..aws_lc_rs::default_provider()
+    }
+}
+
+fn certs(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let certs = CertificateDer::pem_slice_iter(&read(path)?)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| broken(path, error))?;
+    if certs.is_empty() {
+        return Err(broken(path, "holds no certificate"));
+    }
+    Ok(certs)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    fs::read(path).map_err(|source| Error::File { action: "read", path: path.into(), source })
+}
+
+fn broken(path: &Path, why: impl ToString) -> Error {
+    Error::Credentials { path: path.into(), why: why.to_string() }
+}
+
+fn tls(error: impl ToString) -> Error {
+    Error::Tls(error.to_string())
+}

@@ -1,0 +1,1 @@
+//! When a child that ended is spawned again.
