@@ -51,11 +51,8 @@ pub struct BadPlan {
 impl PlanIndex {
     /// Checks every reference in the plan and prepares the answers.
     pub fn new(plan: PhysicalPlan) -> Result<PlanIndex, BadPlan> {
-        let bad = |why: String| BadPlan {
-            topology: plan.topology.clone(),
-            revision: plan.revision,
-            why,
-        };
+        let bad =
+            |why: String| BadPlan { topology: plan.topology.clone(), revision: plan.revision, why };
         for (i, pod) in plan.pods.iter().enumerate() {
             if pod.id != PodId(i as u32) {
                 return Err(bad(format!("pods[{i}] has id {}", pod.id)));

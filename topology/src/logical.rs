@@ -1,0 +1,85 @@
+//! The logical plan: a topology that passed validation, before anything is placed.
+//!
+//! Whoever holds a [`Logical`] need not ask again whether names exist, edges are acyclic or numbers are in
+//! range; nobody but [`crate::validate`] makes one. The raw resource is not seen any more.
+
+pub use crate::resource::{Packing, State};
+use crate::{
+    plan::{ComponentKind, Delivery, PlannedInput},
+    stream::Stream,
+};
+
+/// A validated topology.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Logical {
+    /// Its name.
+    pub name: String,
+    /// Its namespace, if the resource names one.
+    pub namespace: Option<String>,
+    /// Delivery class.
+    pub delivery: Delivery,
+    /// Tuple trees in flight per spout task.
+    pub max_pending: u32,
+    /// How long a tuple tree may take.
+    pub message_timeout_ms: u64,
+    /// Exact for `RoundRobin`, a maximum for `FirstFitDecreasing`.
+    pub pods: u32,
+    /// How tasks are shared among pods.
+    pub packing: Packing,
+    /// What one pod may hold.
+    pub pod_capacity: Amounts,
+    /// Whether it should run.
+    pub state: State,
+    /// Spouts, then bolts, in the order of the resource; indexes into this list are used below.
+    pub components: Vec<LogicalComponent>,
+}
+
+/// A validated spout or bolt.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LogicalComponent {
+    /// Name within the topology.
+    pub name: String,
+    /// Spout or bolt.
+    pub kind: ComponentKind,
+    /// Name under which it is registered in its binary.
+    pub component: String,
+    /// Its image; none: the built-in components.
+    pub image: Option<String>,
+    /// Number of tasks.
+    pub parallelism: u32,
+    /// The user's configuration, an object.
+    pub config: serde_json::Value,
+    /// Interval of tick tuples.
+    pub tick_ms: Option<u64>,
+    /// Output streams; a stream's number on the wire is its place in this list.
+    pub streams: Vec<Stream>,
+    /// Where a bolt's tuples come from.
+    pub inputs: Vec<PlannedInput>,
+    /// What each instance needs; packing goes by it.
+    pub requests: Amounts,
+    /// What each instance may use.
+    pub limits: Amounts,
+    /// Environment of each instance, by name.
+    pub env: Vec<(String, String)>,
+}
+
+/// Amounts of CPU and memory, where they are given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Amounts {
+    /// Thousandths of a CPU.
+    pub cpu_millis: Option<u64>,
+    /// Bytes.
+    pub memory_bytes: Option<u64>,
+}
+
+impl Logical {
+    /// A component by its name.
+    pub fn component(&self, name: &str) -> Option<&LogicalComponent> {
+        self.components.iter().find(|component| component.name == name)
+    }
+
+    /// The number of tasks of all components.
+    pub fn tasks(&self) -> u32 {
+        self.components.iter().map(|component| component.parallelism).sum()
+    }
+}

@@ -1,0 +1,207 @@
+//! Spouts and bolts as they are written in the resource.
+
+use super::one;
+use crate::{duration::Duration, quantity::Quantity, stream::DEFAULT_STREAM};
+use serde::{Deserialize, Serialize};
+
+/// A spout as written.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Spout {
+    /// Name, unique among spouts and bolts.
+    pub name: String,
+    /// Number of tasks.
+    #[serde(default = "one")]
+    pub parallelism: i64,
+    /// Name registered in the image; by default the component's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub component: Option<String>,
+    /// Image, if another than the topology's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// Given to the component as it is.
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    pub config: serde_json::Map<String, serde_json::Value>,
+    /// Output streams; by default what the binary declares.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub streams: Option<Vec<StreamSpec>>,
+    /// What each instance needs.
+    #[serde(default, skip_serializing_if = "Resources::is_empty")]
+    pub resources: Resources,
+    /// Environment of each instance.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub env: Vec<EnvVar>,
+}
+
+/// A bolt as written.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Bolt {
+    /// Name, unique among spouts and bolts.
+    pub name: String,
+    /// Number of tasks.
+    #[serde(default = "one")]
+    pub parallelism: i64,
+    /// Name registered in the image; by default the component's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub component: Option<String>,
+    /// Image, if another than the topology's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// Given to the component as it is.
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    pub config: serde_json::Map<String, serde_json::Value>,
+    /// Output streams; by default what the binary declares.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub streams: Option<Vec<StreamSpec>>,
+    /// What each instance needs.
+    #[serde(default, skip_serializing_if = "Resources::is_empty")]
+    pub resources: Resources,
+    /// Environment of each instance.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub env: Vec<EnvVar>,
+    /// Where its tuples come from.
+    #[serde(default)]
+    pub inputs: Vec<Input>,
+    /// Interval of tick tuples; without it there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tick: Option<Duration>,
+}
+
+/// What spouts and bolts have in common.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs, reason = "each field is documented at the spout and the bolt")]
+pub struct Common<'a> {
+    pub name: &'a str,
+    pub parallelism: i64,
+    pub component: Option<&'a str>,
+    pub image: Option<&'a str>,
+    pub config: &'a serde_json::Map<String, serde_json::Value>,
+    pub streams: Option<&'a [StreamSpec]>,
+    pub resources: &'a Resources,
+    pub env: &'a [EnvVar],
+}
+
+macro_rules! common {
+    ($kind:ty) => {
+        impl $kind {
+            /// What spouts and bolts have in common.
+            pub fn common(&self) -> Common<'_> {
+                Common {
+                    name: &self.name,
+                    parallelism: self.parallelism,
+                    component: self.component.as_deref(),
+                    image: self.image.as_deref(),
+                    config: &self.config,
+                    streams: self.streams.as_deref(),
+                    resources: &self.resources,
+                    env: &self.env,
+                }
+            }
+        }
+    };
+}
+common!(Spout);
+common!(Bolt);
+
+/// An output stream as written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StreamSpec {
+    /// Name, unique within the component.
+    #[serde(default = "default_stream")]
+    pub name: String,
+    /// Names of the fields of each tuple, in order.
+    pub fields: Vec<String>,
+    /// Tuples go to the task that the emitter names.
+    #[serde(default)]
+    pub direct: bool,
+}
+
+/// One input of a bolt as written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Input {
+    /// Name of the component that emits.
+    pub from: String,
+    /// Which of its streams.
+    #[serde(default = "default_stream")]
+    pub stream: String,
+    /// How tuples are shared among the bolt's tasks.
+    #[serde(default)]
+    pub grouping: GroupingName,
+    /// Key fields of `Fields` and `PartialKey`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<String>,
+    /// Registered name of a `Custom` grouping.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub custom: Option<String>,
+}
+
+fn default_stream() -> String {
+    DEFAULT_STREAM.to_owned()
+}
+
+/// A grouping by its name; its arguments are fields of the input.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "documented at the grouping itself")]
+pub enum GroupingName {
+    All,
+    Custom,
+    Direct,
+    Fields,
+    Global,
+    LocalOrShuffle,
+    PartialKey,
+    #[default]
+    Shuffle,
+}
+
+/// What an instance needs and may use, as Kubernetes has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Resources {
+    /// What it needs; packing goes by it.
+    #[serde(default, skip_serializing_if = "Amounts::is_empty")]
+    pub requests: Amounts,
+    /// What it may use.
+    #[serde(default, skip_serializing_if = "Amounts::is_empty")]
+    pub limits: Amounts,
+}
+
+/// Amounts of CPU and memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Amounts {
+    /// CPUs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<Quantity>,
+    /// Bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<Quantity>,
+}
+
+impl Resources {
+    /// Whether nothing is asked for.
+    pub fn is_empty(&self) -> bool {
+        self.requests.is_empty() && self.limits.is_empty()
+    }
+}
+
+impl Amounts {
+    /// Whether nothing is asked for.
+    pub fn is_empty(&self) -> bool {
+        self.cpu.is_none() && self.memory.is_none()
+    }
+}
+
+/// An environment variable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EnvVar {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    #[serde(default)]
+    pub value: String,
+}
