@@ -1,5 +1,9 @@
 //! Structured lines on stderr, each with the fields that say whose it is.
 
+mod format;
+
+use tracing_subscriber::{EnvFilter, fmt::Subscriber};
+
 /// How lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
@@ -27,11 +31,6 @@ pub struct Logging {
     pub task: Option<u32>,
 }
 
-/// Starts logging, once per process.
-pub fn init(_logging: Logging) -> Result<(), Error> {
-    todo!()
-}
-
 /// Why logging did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -40,7 +39,8 @@ pub enum Error {
     Twice,
     /// The filter does not parse.
     #[error(
-        "cannot read the log level `{level}` ({why}); write for example `info` or `egret_link=debug,info`"
+        "cannot read the log level `{level}` ({why}); write for example `info` or \
+         `egret_link=debug,info`"
     )]
     Level {
         /// What was given.
@@ -48,4 +48,22 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
+}
+
+/// Variable that says which lines there are.
+pub const VARIABLE: &str = "EGRET_LOG";
+
+/// Starts logging, once per process.
+pub fn init(logging: Logging) -> Result<(), Error> {
+    let level = std::env::var(VARIABLE).ok().filter(|level| !level.is_empty());
+    let level = level.or_else(|| logging.level.clone()).unwrap_or_else(|| "info".into());
+    let filter = EnvFilter::builder()
+        .parse(&level)
+        .map_err(|error| Error::Level { level, why: error.to_string() })?;
+    let subscriber = Subscriber::builder()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .event_format(format::Lines::new(logging))
+        .finish();
+    tracing::subscriber::set_global_default(subscriber).map_err(|_| Error::Twice)
 }

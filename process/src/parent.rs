@@ -1,7 +1,22 @@
 //! Spawns children, hears them, and spawns them again.
 
-use std::{ffi::OsString, path::PathBuf, time::Duration};
-use tokio::sync::mpsc;
+mod life;
+mod lines;
+
+use life::{Lives, Shared, Wish};
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+use tokio::sync::{mpsc, watch};
+
+/// Events that may wait for the caller: several for every child of a large local run.
+const EVENTS: usize = 1024;
+/// Lines that may wait for the caller, each up to 64 KiB but mostly 100 bytes.
+const LINES: usize = 1024;
 
 /// What to spawn.
 #[derive(Clone, Debug)]
@@ -82,9 +97,24 @@ pub struct Line {
     pub text: String,
 }
 
-/// Spawns children and spawns them again. Cheap to clone; needs a tokio runtime with I/O and time.
+/// Spawns children and spawns them again. Cheap to clone; needs a tokio runtime with I/O and time. When the last
+/// handle is dropped all children are killed.
+///
+/// Also meant to be PID 1 of a container with one child, which will forward signals.
 #[derive(Clone)]
-pub struct Parent {}
+pub struct Parent {
+    events: mpsc::Sender<Event>,
+    lines: mpsc::Sender<Line>,
+    children: Arc<Mutex<BTreeMap<String, Handle>>>,
+}
+
+/// What reaches the task of one child.
+struct Handle {
+    shared: Arc<Shared>,
+    wish: watch::Sender<Wish>,
+    /// Closed when the task has ended.
+    done: watch::Receiver<()>,
+}
 
 /// No child, or two, by a name.
 #[derive(Debug, thiserror::Error)]
@@ -98,44 +128,103 @@ pub enum Error {
 }
 
 impl Parent {
-    /// A parent without children. The receivers are bounded and must be read: children wait for readers of
-    /// their lines.
+    /// A parent without children. Both receivers are bounded and must be read all the time, also while
+    /// [`Parent::stop`] waits: children wait for the readers of their lines.
     pub fn new() -> (Parent, mpsc::Receiver<Event>, mpsc::Receiver<Line>) {
-        todo!()
+        let (events, event_receiver) = mpsc::channel(EVENTS);
+        let (lines, line_receiver) = mpsc::channel(LINES);
+        (Parent { events, lines, children: Arc::default() }, event_receiver, line_receiver)
     }
 
     /// Spawns a child and keeps it running.
-    pub fn spawn(&self, _child: Child) -> Result<(), Error> {
-        todo!()
+    pub fn spawn(&self, child: Child) -> Result<(), Error> {
+        let name = child.name.clone();
+        let mut children = self.children();
+        if children.contains_key(&name) {
+            return Err(Error::Twice(name));
+        }
+        let shared = Arc::new(Shared::default());
+        let (wish, wished) = watch::channel(Wish::Run);
+        let (ends, done) = watch::channel(());
+        let lives = Lives {
+            child,
+            shared: shared.clone(),
+            wish: wished,
+            events: self.events.clone(),
+            lines: self.lines.clone(),
+        };
+        children.insert(name.clone(), Handle { shared, wish, done });
+        // Weak: the last handle of the parent shall end its children, not the other way round.
+        let weak = Arc::downgrade(&self.children);
+        tokio::spawn(async move {
+            lives.run().await;
+            if let Some(children) = weak.upgrade() {
+                lock(&children).remove(&name);
+            }
+            drop(ends);
+        });
+        Ok(())
     }
 
     /// The child has done something useful in this life: its exit will not count as one of a crash loop.
-    pub fn note_progress(&self, _name: &str) {
-        todo!()
+    pub fn note_progress(&self, name: &str) {
+        if let Some(handle) = self.children().get(name) {
+            handle.shared.progress.store(true, Relaxed);
+        }
     }
 
     /// From now on an exit with code 0 is as planned, and the child is not spawned again.
-    pub fn expect_exit(&self, _name: &str) {
-        todo!()
+    pub fn expect_exit(&self, name: &str) {
+        if let Some(handle) = self.children().get(name) {
+            handle.shared.expect_exit.store(true, Relaxed);
+        }
     }
 
-    /// SIGTERM now, SIGKILL after `grace`, never again spawned. Returns when it is dead.
-    pub async fn stop(&self, _name: &str, _grace: Duration) -> Result<(), Error> {
-        todo!()
+    /// SIGTERM now, SIGKILL after `grace`, never spawned again. Returns when it is dead.
+    pub async fn stop(&self, name: &str, grace: Duration) -> Result<(), Error> {
+        let done = self.children().get(name).map(|handle| handle.wish(Wish::Stop { grace }));
+        finished(done.ok_or_else(|| Error::Unknown(name.to_owned()))?).await;
+        Ok(())
     }
 
     /// SIGKILL to all children. Returns when they are dead.
     pub async fn kill_all(&self) {
-        todo!()
-    }
-
-    /// Kills one child as if from outside: it is spawned again.
-    pub fn kill(&self, _name: &str) -> Result<(), Error> {
-        todo!()
+        let done: Vec<_> = self.children().values().map(|handle| handle.wish(Wish::Kill)).collect();
+        for done in done {
+            finished(done).await;
+        }
     }
 
     /// Names of the children that run or will run again.
     pub fn alive(&self) -> Vec<String> {
-        todo!()
+        self.children().keys().cloned().collect()
     }
+
+    fn children(&self) -> MutexGuard<'_, BTreeMap<String, Handle>> {
+        lock(&self.children)
+    }
+}
+
+impl Handle {
+    /// Wishes more than before, never less. Returns what closes at the end.
+    fn wish(&self, wish: Wish) -> watch::Receiver<()> {
+        self.wish.send_if_modified(|was| {
+            let more = wish > *was;
+            if more {
+                *was = wish;
+            }
+            more
+        });
+        self.done.clone()
+    }
+}
+
+/// Nothing panics while it holds the lock, and a half-done change of a map there is not.
+fn lock(children: &Mutex<BTreeMap<String, Handle>>) -> MutexGuard<'_, BTreeMap<String, Handle>> {
+    children.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn finished(mut done: watch::Receiver<()>) {
+    // Nothing is ever sent: this returns when the sender is dropped.
+    while done.changed().await.is_ok() {}
 }
