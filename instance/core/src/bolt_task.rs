@@ -1,0 +1,487 @@
+//! The task half of a bolt: executes tuples, acks them, and finishes when all input has ended.
+
+mod collector;
+
+use crate::{
+    anchors::{Anchors, CURRENT, Held},
+    batch::{Completion, ToTask},
+    guard::{Admission, Guard},
+    limits,
+    outlet::Outlet,
+    stats::Stats,
+    task::{SetupError, Step, TaskCore, UserError},
+    tracker::Outcome,
+};
+use collector::{BoltCollector, Call};
+use egret_sdk::{
+    Acking, Bolt, BoltOutput, Context, EmitError, Encoded, Registry, Scratch, TaskId, Tuple,
+};
+use egret_topology::{
+    id::Incarnation,
+    plan::{PlanIndex, RunState},
+};
+use egret_wire::{
+    control::{Hold, Holding, LossScope, Phase, Root},
+    cut::Frame,
+    data::{DataReader, Roots},
+    edge_id::EdgeIds,
+    header::{Header, Kind},
+};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+/// The task half of a bolt.
+pub struct BoltTask {
+    pub(crate) core: TaskCore,
+    bolt: Box<dyn Bolt>,
+    scratch: Scratch,
+    acking: Acking,
+    anchors: Anchors,
+    guard: Guard,
+    sources: HashMap<TaskId, Source>,
+    input: VecDeque<Frame>,
+    /// Flushes passed on, by the task that asked.
+    flushed: HashMap<TaskId, u64>,
+    tick_every: Option<u64>,
+    next_tick: u64,
+    /// Tuples were executed since the user's `flush` was called.
+    unflushed: bool,
+    /// Since when acks wait in open frames.
+    acks_since: Option<u64>,
+    /// `finish` was called, and no input has come since.
+    finished: bool,
+    /// What `finish` emitted and is not acked, to be sent again if it fails.
+    unsettled: BTreeMap<u64, Copied>,
+    /// Of these, what failed.
+    resend: VecDeque<Copied>,
+    /// Reused for every tuple.
+    at: Vec<u32>,
+    restarted: bool,
+}
+
+/// A source of tuples, as the plan describes it.
+#[derive(Debug)]
+struct Source {
+    component: String,
+    streams: Vec<(String, Vec<String>)>,
+}
+
+/// A tuple that `finish` emitted.
+#[derive(Clone, Debug)]
+pub(crate) struct Copied {
+    stream: String,
+    direct: Option<TaskId>,
+    bytes: Vec<u8>,
+    at: Vec<u32>,
+}
+
+impl BoltTask {
+    /// The task half of this task.
+    pub fn new(
+        plan: &PlanIndex,
+        task: TaskId,
+        incarnation: Incarnation,
+        registry: &Registry,
+        stats: Stats,
+    ) -> Result<BoltTask, SetupError> {
+        let core = TaskCore::new(plan, task, incarnation, registry, stats)?;
+        let planned = plan.task(task).ok_or(SetupError::NoTask(task))?;
+        let component = &plan.plan().components[planned.component];
+        let bolt = registry.make_bolt(&component.component).ok_or_else(|| {
+            SetupError::NoComponent {
+                name: component.component.clone(),
+                has: registry.names().join(", "),
+            }
+        })?;
+        let tasks = plan.sources_of(planned.component);
+        let sources = tasks.iter().filter_map(|source| {
+            let component = plan.component_of(*source)?;
+            let streams =
+                component.streams.iter().map(|s| (s.name.clone(), s.fields.clone())).collect();
+            Some((*source, Source { component: component.name.clone(), streams }))
+        });
+        Ok(BoltTask {
+            acking: bolt.acking(),
+            anchors: Anchors::default(),
+            guard: Guard::new(plan.plan().epoch, tasks.iter().copied()),
+            sources: sources.collect(),
+            input: VecDeque::new(),
+            flushed: HashMap::new(),
+            tick_every: component.tick_ms.map(|ms| ms.max(1) * 1_000_000),
+            next_tick: 0,
+            unflushed: false,
+            acks_since: None,
+            finished: false,
+            unsettled: BTreeMap::new(),
+            resend: VecDeque::new(),
+            at: Vec::new(),
+            restarted: false,
+            scratch: Scratch::default(),
+            bolt,
+            core,
+        })
+    }
+
+    /// Calls `prepare`.
+    pub fn start(
+        &mut self,
+        context: &mut Context,
+        outlet: &mut dyn Outlet,
+    ) -> Result<(), UserError> {
+        let now = outlet.now();
+        self.restarted = context.restarts > 0;
+        self.next_tick = now + self.tick_every.unwrap_or(0);
+        self.core.stats.busy(now);
+        let prepared = self.bolt.prepare(context);
+        self.core.stats.idle(outlet.now());
+        prepared.map_err(|error| self.core.user_error("prepare", error))?;
+        self.core.stats.set_phase(Phase::Active);
+        Ok(())
+    }
+
+    /// Takes in what the gateway half hands over.
+    pub fn handle(&mut self, event: ToTask, outlet: &mut dyn Outlet) {
+        match event {
+            ToTask::Frame(frame) => self.input.push_back(frame),
+            ToTask::Completed(completions) => {
+                completions.into_iter().for_each(|completion| self.complete(completion));
+            }
+            ToTask::Plan(plan) => self.core.plan = plan,
+            ToTask::Loss(scope) => self.lost(scope),
+            ToTask::WhoHolds(root) => self.who_holds(root, outlet.now()),
+        }
+    }
+
+    /// Does the next piece of work.
+    pub fn step(&mut self, outlet: &mut dyn Outlet) -> Result<Step, UserError> {
+        if self.core.state() == RunState::Stopped {
+            self.bolt.close();
+            self.core.stats.set_phase(Phase::Closed);
+            self.pause(outlet);
+            return Ok(Step::Closed);
+        }
+        let now = outlet.now();
+        if self.tick_every.is_some_and(|_| now >= self.next_tick) {
+            self.tick(now, outlet)?;
+        }
+        if self.core.emitter.is_over_budget() {
+            self.pause(outlet);
+            return Ok(Step::Park(self.wake_at()));
+        }
+        if let Some(frame) = self.input.pop_front() {
+            self.take_frame(frame, now, outlet)?;
+            return Ok(Step::Again);
+        }
+        self.rest(now, outlet)?;
+        self.pause(outlet);
+        Ok(Step::Park(self.wake_at()))
+    }
+
+    /// Input tuples that are neither acked nor failed, under manual acking.
+    pub fn unacked(&self) -> usize {
+        self.anchors.held()
+    }
+
+    /// The user's bolt, for tests.
+    pub fn bolt(&self) -> &dyn Bolt {
+        &*self.bolt
+    }
+
+    fn take_frame(
+        &mut self,
+        frame: Frame,
+        now: u64,
+        outlet: &mut dyn Outlet,
+    ) -> Result<(), UserError> {
+        let header = frame.header;
+        let admission = self.guard.admit(&header);
+        match (header.kind, admission) {
+            (Kind::Data, Admission::Deliver { .. } | Admission::Gap { .. }) => {
+                if self.finished {
+                    self.start_over();
+                }
+                self.execute_frame(&frame, outlet)?;
+            }
+            (Kind::Flush, Admission::Deliver { .. }) => {
+                self.flush_for(header.origin, header.base, now, outlet)?;
+            }
+            (Kind::End, Admission::Deliver { .. }) => {}
+            _ => self.core.counts.discarded += 1,
+        }
+        if header.kind == Kind::Data {
+            self.core.stats.frame_done();
+            if self.core.emitter.budget().inbox_subtract(frame.len()) {
+                outlet.inbox_freed();
+            }
+        }
+        Ok(())
+    }
+
+    fn execute_frame(
+        &mut self,
+        frame: &Frame,
+        outlet: &mut dyn Outlet,
+    ) -> Result<(), UserError> {
+        let payload = frame.payload();
+        let header = frame.header;
+        let Ok(mut reader) = DataReader::new(&header, &payload) else {
+            return self.malformed(&header, outlet);
+        };
+        let edge_key = self.core.plan.plan().edge_key;
+        let ids = EdgeIds::new(edge_key, header.source, header.incarnation, self.core.task);
+        let mut at = std::mem::take(&mut self.at);
+        let mut pace = Pace::default();
+        let mut now = outlet.now();
+        self.core.stats.busy(now);
+        for counter in header.base.. {
+            let mut roots = std::mem::take(&mut self.anchors.current.roots);
+            let read = reader.next(&mut roots, &mut at);
+            self.anchors.current.roots = roots;
+            match read {
+                Ok(Some(bytes)) => {
+                    self.anchors.current.become_tuple(ids.id(counter));
+                    self.execute_one(&header, Encoded { bytes, at: &at }, now, outlet);
+                }
+                Ok(None) => break,
+                Err(_) => {
+                    self.at = at;
+                    return self.malformed(&header, outlet);
+                }
+            }
+            if pace.is_due() {
+                let before = std::mem::replace(&mut now, outlet.now());
+                pace.took(now - before);
+                self.core.stats.busy_again(before, now);
+                self.core.stats.publish(&mut self.core.counts, self.anchors.held() as u64);
+                if self.core.is_flush_due(now, self.acks_since) {
+                    self.core.close_and_hand_over(outlet);
+                    self.acks_since = None;
+                }
+            }
+        }
+        self.at = at;
+        self.unflushed = true;
+        now = outlet.now();
+        self.core.stats.idle(now);
+        if self.core.is_flush_due(now, self.acks_since) {
+            self.core.close_and_hand_over(outlet);
+            self.acks_since = None;
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn execute_one(
+        &mut self,
+        header: &Header,
+        encoded: Encoded<'_>,
+        now: u64,
+        outlet: &mut dyn Outlet,
+    ) {
+        let Some(source) = self.sources.get(&header.source) else { return };
+        let Some((stream, fields)) = source.streams.get(usize::from(header.stream)) else { return };
+        self.core.counts.executed += 1;
+        let manual = self.acking == Acking::Manual;
+        let anchor = if manual {
+            let held = Held { since: now, ..self.anchors.current.clone() };
+            self.anchors.hold(held)
+        } else {
+            CURRENT
+        };
+        let tuple = Tuple::new(&source.component, stream, header.source, fields, encoded, anchor);
+        let call = if manual { Call::Manual } else { Call::Auto };
+        let mut collector = BoltCollector {
+            core: &mut self.core,
+            anchors: &mut self.anchors,
+            unsettled: &mut self.unsettled,
+            resend: &mut self.resend,
+            acks_since: &mut self.acks_since,
+            call,
+            outlet,
+            now,
+        };
+        let mut out = BoltOutput::new(&mut collector, &mut self.scratch);
+        let executed = self.bolt.execute(&tuple, &mut out);
+        match executed {
+            Ok(()) if manual => {}
+            Ok(()) => collector.ack_current(),
+            Err(error) if matches!(error.downcast_ref(), Some(EmitError::Stopping)) => {}
+            Err(error) => collector.fail_tuple(anchor, &error),
+        }
+        self.core.hand_over_closed(outlet);
+    }
+
+    /// A frame that a peer made and that does not decode: what was executed of it stays executed.
+    fn malformed(&mut self, header: &Header, outlet: &mut dyn Outlet) -> Result<(), UserError> {
+        self.core.counts.discarded += 1;
+        outlet.warn(&format!(
+            "a frame of {} does not decode and was discarded",
+            self.core.plan.describe(header.source)
+        ));
+        Ok(())
+    }
+
+    /// Calls user code outside `execute`.
+    fn call(
+        &mut self,
+        name: &'static str,
+        call: Call,
+        now: u64,
+        outlet: &mut dyn Outlet,
+        user: impl FnOnce(&mut dyn Bolt, &mut BoltOutput<'_>) -> egret_sdk::Result<()>,
+    ) -> Result<(), UserError> {
+        self.anchors.current.roots = Roots::new();
+        self.anchors.current.become_tuple(0);
+        self.core.stats.busy(now);
+        let mut collector = BoltCollector {
+            core: &mut self.core,
+            anchors: &mut self.anchors,
+            unsettled: &mut self.unsettled,
+            resend: &mut self.resend,
+            acks_since: &mut self.acks_since,
+            call,
+            outlet,
+            now,
+        };
+        let result =
+            user(&mut *self.bolt, &mut BoltOutput::new(&mut collector, &mut self.scratch));
+        self.core.stats.idle(outlet.now());
+        self.core.hand_over_closed(outlet);
+        match result {
+            Err(error) if matches!(error.downcast_ref(), Some(EmitError::Stopping)) => Ok(()),
+            result => result.map_err(|error| self.core.user_error(name, error)),
+        }
+    }
+
+    fn tick(&mut self, now: u64, outlet: &mut dyn Outlet) -> Result<(), UserError> {
+        let every = self.tick_every.unwrap_or(u64::MAX);
+        // A late tick is not made up for.
+        self.next_tick = (self.next_tick + every).max(now + 1);
+        self.call("tick", Call::Loose, now, outlet, |bolt, out| bolt.tick(out))
+    }
+
+    fn flush(&mut self, now: u64, outlet: &mut dyn Outlet) -> Result<(), UserError> {
+        self.unflushed = false;
+        self.call("flush", Call::Loose, now, outlet, |bolt, out| bolt.flush(out))
+    }
+
+    /// Somebody upstream drains: write, ack, pass on; each flush once.
+    fn flush_for(
+        &mut self,
+        origin: TaskId,
+        number: u64,
+        now: u64,
+        outlet: &mut dyn Outlet,
+    ) -> Result<(), UserError> {
+        let seen = self.flushed.entry(origin).or_default();
+        if *seen >= number {
+            return Ok(());
+        }
+        *seen = number;
+        self.flush(now, outlet)?;
+        self.core.emitter.mark(Kind::Flush, number, origin);
+        self.core.close_and_hand_over(outlet);
+        Ok(())
+    }
+
+    /// No input: writes what is held back, and finishes when all has ended.
+    fn rest(&mut self, now: u64, outlet: &mut dyn Outlet) -> Result<(), UserError> {
+        if self.unflushed {
+            self.flush(now, outlet)?;
+        }
+        let draining = matches!(self.core.state(), RunState::Draining | RunState::Paused);
+        let all_in = self.guard.all_ended() && self.anchors.held() == 0;
+        if all_in && !self.finished && !draining {
+            self.finished = true;
+            self.call("finish", Call::Finish, now, outlet, |bolt, out| bolt.finish(out))?;
+        }
+        if !self.finished {
+            self.core.flusher.rest();
+            return Ok(());
+        }
+        while let Some(copied) = self.resend.pop_front() {
+            self.call("finish", Call::Finish, now, outlet, |_, out| {
+                copied.emit_again(out).map_err(Into::into)
+            })?;
+        }
+        if self.core.pending > 0 {
+            self.core.flush_downstream(now);
+        } else if !self.core.ended {
+            self.core.ended = true;
+            self.core.send_end();
+            self.core.stats.set_phase(Phase::Ended);
+        } else {
+            self.core.flusher.rest();
+        }
+        Ok(())
+    }
+
+    /// Input came after all had ended.
+    fn start_over(&mut self) {
+        self.finished = false;
+        self.core.ended = false;
+        self.core.stats.set_phase(Phase::Active);
+    }
+
+    fn complete(&mut self, completion: Completion) {
+        self.core.pending = self.core.pending.saturating_sub(1);
+        let copied = self.unsettled.remove(&completion.root.seq);
+        if completion.outcome != Outcome::Acked {
+            self.resend.extend(copied);
+        }
+    }
+
+    fn lost(&mut self, _: LossScope) {
+        if self.core.ended {
+            self.core.send_end();
+        }
+    }
+
+    fn who_holds(&mut self, root: Root, now: u64) {
+        if let Some(since) = self.anchors.holds(root) {
+            self.core.batch.holds.push(Hold {
+                root,
+                task: self.core.task,
+                how: Holding::Unacked,
+                for_ms: now.saturating_sub(since) / 1_000_000,
+            });
+        }
+    }
+
+    fn pause(&mut self, outlet: &mut dyn Outlet) {
+        self.core.stats.publish(&mut self.core.counts, self.anchors.held() as u64);
+        self.core.close_and_hand_over(outlet);
+        self.acks_since = None;
+    }
+
+    fn wake_at(&self) -> Option<u64> {
+        let tick = self.tick_every.map(|_| self.next_tick);
+        [tick, self.core.flusher.next_at()].into_iter().flatten().min()
+    }
+}
+
+/// Reads the clock rarely while tuples are quick, at each tuple while they are slow.
+#[derive(Debug)]
+struct Pace {
+    every: u32,
+    left: u32,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Pace { every: 1, left: 1 }
+    }
+}
+
+impl Pace {
+    #[inline]
+    fn is_due(&mut self) -> bool {
+        self.left -= 1;
+        self.left == 0
+    }
+
+    fn took(&mut self, ns: u64) {
+        let quick = ns < limits::FLUSH_AFTER_NS / 16;
+        self.every = if quick { (self.every * 2).min(64) } else { (self.every / 2).max(1) };
+        self.left = self.every;
+    }
+}

@@ -1,0 +1,59 @@
+//! Roots that have timed out and wait a moment for the name of who holds them.
+
+use crate::{
+    limits::{HOLDER_WAIT_NS, MAX_HOLDER_QUESTIONS},
+    tracker::RootEntry,
+};
+use egret_wire::control::Hold;
+
+/// The open questions.
+#[derive(Debug, Default)]
+pub(super) struct Holders {
+    open: Vec<Question>,
+}
+
+#[derive(Debug)]
+struct Question {
+    root: RootEntry,
+    until: u64,
+    /// The most telling answer so far.
+    best: Option<Hold>,
+}
+
+impl Holders {
+    /// Opens a question, unless too many are open.
+    pub(super) fn ask(&mut self, now: u64, root: RootEntry) -> bool {
+        let room = self.open.len() < MAX_HOLDER_QUESTIONS;
+        if room {
+            self.open.push(Question { root, until: now + HOLDER_WAIT_NS, best: None });
+        }
+        room
+    }
+
+    /// Takes an answer. `Executing` says most, `Stalled` least.
+    pub(super) fn heard(&mut self, hold: &Hold) {
+        for question in self.open.iter_mut().filter(|q| q.root.seq == hold.root.seq) {
+            if question.best.as_ref().is_none_or(|best| hold.how < best.how) {
+                question.best = Some(hold.clone());
+            }
+        }
+    }
+
+    /// Takes out the roots whose wait is over, with the answer.
+    pub(super) fn release(&mut self, now: u64) -> Vec<(RootEntry, Option<Hold>)> {
+        let (over, open) = std::mem::take(&mut self.open).into_iter().partition(|q| now >= q.until);
+        self.open = open;
+        let over: Vec<Question> = over;
+        over.into_iter().map(|question| (question.root, question.best)).collect()
+    }
+
+    /// When the next wait is over.
+    pub(super) fn next_timeout(&self) -> Option<u64> {
+        self.open.iter().map(|question| question.until).min()
+    }
+
+    /// Roots that wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.open.len()
+    }
+}

@@ -1,0 +1,35 @@
+//! Limits of an instance, each with its reason.
+
+use egret_wire::limits::{FRAME_TARGET, MAX_PAYLOAD};
+
+/// Bytes that wait in an instance for one destination task before an emit to it waits. Two frames in the
+/// making and some on the wire; more only adds latency.
+pub const LANE_BYTES: usize = 128 << 10;
+
+/// Bytes of input that wait for the user's thread before the gateway stops reading. Holds at least one
+/// frame of any size, and enough small ones that the thread never starves between two reads.
+pub const INBOX_BYTES: usize = 1 << 20;
+
+/// An open frame is closed after this long even if the task stays busy.
+pub const FLUSH_AFTER_NS: u64 = 1_000_000;
+
+/// Tuples after which a shuffled frame is closed, so that a burst is shared out among tasks.
+pub const SHUFFLE_TUPLES: u32 = 64;
+
+/// Pause between flushes that a task sends downstream while its trees are pending, at first and at most.
+pub const FLUSH_EVERY_NS: (u64, u64) = (50_000_000, 1_000_000_000);
+
+/// Pause before an idle spout is asked again, at first and at most.
+pub const IDLE_NS: (u64, u64) = (1_000_000, 50_000_000);
+
+/// How long a timed-out root waits for somebody to say who holds it.
+pub const HOLDER_WAIT_NS: u64 = 250_000_000;
+
+/// Roots for which holders are asked at a time; the others are reported without.
+pub const MAX_HOLDER_QUESTIONS: usize = 8;
+
+/// Splits of one component whose positions are kept.
+pub const MAX_SPLITS: usize = 1 << 20;
+
+const _: () = assert!(LANE_BYTES >= 2 * FRAME_TARGET);
+const _: () = assert!(INBOX_BYTES >= MAX_PAYLOAD);

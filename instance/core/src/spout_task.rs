@@ -1,0 +1,317 @@
+//! The task half of a spout: calls user code, registers roots, delivers their outcomes.
+
+use crate::{
+    batch::{Completion, ToTask},
+    limits,
+    outlet::Outlet,
+    positions::Positions,
+    stats::Stats,
+    task::{SetupError, Step, TaskCore, UserError},
+    tracker::{Outcome, RootEntry},
+};
+use egret_sdk::{
+    Anchor, Collector, Context, Emission, EmitError, Failure, Nanos, Next, Origin, Registry,
+    Scratch, Spout, SplitId, SpoutOutput, TaskId,
+};
+use egret_topology::{
+    id::Incarnation,
+    plan::{PlanIndex, RunState},
+};
+use egret_wire::control::Phase;
+use std::collections::VecDeque;
+
+/// The task half of a spout.
+pub struct SpoutTask {
+    pub(crate) core: TaskCore,
+    spout: Box<dyn Spout>,
+    scratch: Scratch,
+    positions: Positions,
+    /// Untracked roots, which are complete at once; their callbacks wait until `next` has returned.
+    completed_here: VecDeque<RootEntry>,
+    active: bool,
+    activated_before: bool,
+    exhausted: bool,
+    idle_until: Option<u64>,
+    idle_pause: u64,
+    calls: u32,
+}
+
+impl SpoutTask {
+    /// The task half of this task.
+    pub fn new(
+        plan: &PlanIndex,
+        task: TaskId,
+        incarnation: Incarnation,
+        registry: &Registry,
+        stats: Stats,
+    ) -> Result<SpoutTask, SetupError> {
+        let core = TaskCore::new(plan, task, incarnation, registry, stats)?;
+        let name = plan.component_of(task).map_or("", |component| &component.component);
+        let spout = registry.make_spout(name).ok_or_else(|| SetupError::NoComponent {
+            name: name.to_owned(),
+            has: registry.names().join(", "),
+        })?;
+        Ok(SpoutTask {
+            core,
+            spout,
+            scratch: Scratch::default(),
+            positions: Positions::default(),
+            completed_here: VecDeque::new(),
+            active: false,
+            activated_before: false,
+            exhausted: false,
+            idle_until: None,
+            idle_pause: limits::IDLE_NS.0,
+            calls: 0,
+        })
+    }
+
+    /// Calls `open`.
+    pub fn start(
+        &mut self,
+        context: &mut Context,
+        outlet: &mut dyn Outlet,
+    ) -> Result<(), UserError> {
+        self.core.stats.busy(outlet.now());
+        let opened = self.spout.open(context);
+        self.core.stats.idle(outlet.now());
+        opened.map_err(|error| self.core.user_error("open", error))?;
+        self.core.stats.set_phase(Phase::Inactive);
+        Ok(())
+    }
+
+    /// Takes in what the gateway half hands over.
+    pub fn handle(&mut self, event: ToTask, outlet: &mut dyn Outlet) -> Result<(), UserError> {
+        match event {
+            ToTask::Completed(completions) => {
+                self.core.stats.busy(outlet.now());
+                for completion in completions {
+                    self.complete(completion)?;
+                }
+                self.core.stats.idle(outlet.now());
+            }
+            ToTask::Loss(_) if self.core.ended => self.core.send_end(),
+            ToTask::Plan(plan) => self.core.plan = plan,
+            // A spout receives no data and holds no input.
+            ToTask::Frame(_) | ToTask::Loss(_) | ToTask::WhoHolds(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Does the next piece of work.
+    pub fn step(&mut self, outlet: &mut dyn Outlet) -> Result<Step, UserError> {
+        if self.core.state() == RunState::Stopped {
+            self.spout.close();
+            self.core.stats.set_phase(Phase::Closed);
+            self.pause(outlet);
+            return Ok(Step::Closed);
+        }
+        self.follow_state()?;
+        let now = outlet.now();
+        if self.wants_next(now) {
+            self.call_next(now, outlet)?;
+            // A clock read a call would show in the rate; 8 calls of 64 tuples take microseconds.
+            self.calls = self.calls.wrapping_add(1);
+            if self.core.is_flush_due(now, None) {
+                self.pause(outlet);
+            }
+            return Ok(Step::Again);
+        }
+        self.rest(now);
+        self.pause(outlet);
+        Ok(Step::Park(self.wake_at()))
+    }
+
+    /// The user's spout, for tests.
+    pub fn spout(&self) -> &dyn Spout {
+        &*self.spout
+    }
+
+    /// Roots in flight.
+    pub fn pending(&self) -> u64 {
+        self.core.pending
+    }
+
+    fn wants_next(&self, now: u64) -> bool {
+        self.active
+            && !self.exhausted
+            && !self.core.ended
+            && self.core.pending < self.core.max_pending()
+            && self.idle_until.is_none_or(|until| now >= until)
+            && !self.core.emitter.is_over_budget()
+    }
+
+    fn call_next(&mut self, now: u64, outlet: &mut dyn Outlet) -> Result<(), UserError> {
+        self.core.stats.busy(now);
+        let mut collector = SpoutCollector {
+            core: &mut self.core,
+            positions: &mut self.positions,
+            completed_here: &mut self.completed_here,
+            outlet,
+            now,
+        };
+        let next = self.spout.next(&mut SpoutOutput::new(&mut collector, &mut self.scratch));
+        self.core.stats.idle(outlet.now());
+        self.positions.next_returned();
+        let next = match next {
+            Ok(next) => next,
+            // The user passed on what the runtime said; it is no failure of theirs.
+            Err(error) if matches!(error.downcast_ref(), Some(EmitError::Stopping)) => Next::Idle,
+            Err(error) => return Err(self.core.user_error("next", error)),
+        };
+        match next {
+            Next::Emitted => self.idle_pause = limits::IDLE_NS.0,
+            Next::Idle => {
+                self.idle_until = Some(now + self.idle_pause);
+                self.idle_pause = (self.idle_pause * 2).min(limits::IDLE_NS.1);
+            }
+            Next::IdleFor(pause) => self.idle_until = Some(now + pause.as_nanos() as u64),
+            Next::Exhausted => self.exhausted = true,
+        }
+        if !matches!(next, Next::Idle | Next::IdleFor(_)) {
+            self.idle_until = None;
+        }
+        while let Some(root) = self.completed_here.pop_front() {
+            self.complete(Completion { root, outcome: Outcome::Acked, failure: None })?;
+        }
+        Ok(())
+    }
+
+    fn complete(&mut self, completion: Completion) -> Result<(), UserError> {
+        let Completion { root, outcome, failure } = completion;
+        self.core.pending = self.core.pending.saturating_sub(1);
+        let split = root.split.checked_sub(1);
+        let (called, result) = match outcome {
+            Outcome::Acked => {
+                if let Some(split) = split {
+                    self.positions.acked(split, root.position);
+                }
+                ("ack", self.spout.ack(root.id))
+            }
+            Outcome::Failed | Outcome::TimedOut => {
+                if let Some(split) = split {
+                    self.positions.failed(split, root.position);
+                }
+                // There may be something to replay now.
+                self.exhausted = false;
+                self.idle_until = None;
+                let unknown = || Failure::Failed { cause: "unknown".to_owned() };
+                let failure = failure.map_or_else(unknown, |failure| *failure);
+                ("fail", self.spout.fail(root.id, &failure))
+            }
+        };
+        result.map_err(|error| self.core.user_error(called, error))
+    }
+
+    /// Activates and deactivates as the plan says.
+    fn follow_state(&mut self) -> Result<(), UserError> {
+        let should = self.core.state() == RunState::Running;
+        if should && !self.active {
+            self.active = true;
+            self.activated_before = true;
+            self.spout.activate().map_err(|error| self.core.user_error("activate", error))?;
+        } else if !should && self.active {
+            self.active = false;
+            self.spout.deactivate().map_err(|error| self.core.user_error("deactivate", error))?;
+        }
+        Ok(())
+    }
+
+    /// Nothing to emit now: drains, and ends when all is acked.
+    fn rest(&mut self, now: u64) {
+        let running_dry = self.exhausted || !self.active;
+        if running_dry && self.core.pending > 0 {
+            self.core.flush_downstream(now);
+        } else {
+            self.core.flusher.rest();
+        }
+        let over = match self.core.state() {
+            RunState::Running => self.exhausted,
+            RunState::Finishing => true,
+            RunState::Draining | RunState::Paused | RunState::Stopped => false,
+        };
+        if over && self.core.pending == 0 && !self.core.ended {
+            self.core.ended = true;
+            self.core.send_end();
+        }
+        self.core.stats.set_phase(if self.core.ended {
+            Phase::Ended
+        } else if self.exhausted {
+            Phase::Exhausted
+        } else if self.active {
+            Phase::Active
+        } else {
+            Phase::Inactive
+        });
+    }
+
+    /// Hands everything over before the task waits or when frames are old.
+    fn pause(&mut self, outlet: &mut dyn Outlet) {
+        self.positions.take_moved(&mut self.core.batch.positions);
+        self.core.stats.publish(&mut self.core.counts, 0);
+        self.core.close_and_hand_over(outlet);
+    }
+
+    fn wake_at(&self) -> Option<u64> {
+        let idle = self.idle_until.filter(|_| self.active && !self.exhausted && !self.core.ended);
+        [idle, self.core.flusher.next_at()].into_iter().flatten().min()
+    }
+}
+
+/// The spout's output during one call.
+struct SpoutCollector<'a> {
+    core: &'a mut TaskCore,
+    positions: &'a mut Positions,
+    completed_here: &'a mut VecDeque<RootEntry>,
+    outlet: &'a mut dyn Outlet,
+    now: u64,
+}
+
+impl Collector for SpoutCollector<'_> {
+    #[inline]
+    fn emit(&mut self, emission: Emission<'_>) -> Result<&[TaskId], EmitError> {
+        let Origin::Root(root) = emission.origin else {
+            return Err(EmitError::Direct("a spout emits roots only".to_owned()));
+        };
+        let tracked = self.core.is_tracked();
+        let id = self.core.next_root();
+        let roots = if tracked { std::slice::from_ref(&id) } else { &[] };
+        let xor = self.core.send(self.now, &emission, roots, self.outlet)?;
+        self.core.next_seq += 1;
+        self.core.pending += 1;
+        let (split, position) = root.position.map_or((0, 0), |(SplitId(split), position)| {
+            self.positions.emitted(split, position, root.replay);
+            (split + 1, position)
+        });
+        let entry = RootEntry {
+            seq: id.seq,
+            xor: if tracked { xor } else { 0 },
+            since: root.since.unwrap_or(self.now),
+            id: root.id,
+            split,
+            position,
+            replay: root.replay,
+        };
+        self.core.batch.roots.push(entry);
+        if !tracked {
+            self.completed_here.push_back(entry);
+        }
+        self.core.hand_over_closed(self.outlet);
+        Ok(self.core.emitter.chosen_tasks())
+    }
+
+    fn ack(&mut self, _: Anchor) {}
+
+    fn fail(&mut self, _: Anchor, _: &str) {}
+
+    fn reset_timeout(&mut self, _: Anchor) {}
+
+    fn split(&mut self, name: &str) -> SplitId {
+        self.positions.split(name)
+    }
+
+    fn now(&mut self) -> Nanos {
+        self.now = self.outlet.now();
+        self.now
+    }
+}
