@@ -29,6 +29,10 @@ const INCOMING_BUFFERS: u64 = 4 << 20;
 /// amplify; all peers of a restarted process should hear of it at once.
 const RESET_INTERVAL: Duration = Duration::from_millis(1);
 
+/// Time for one attempt to connect. Its packets are repeated at ever longer intervals (90 ms, 180 ms, ...), so a
+/// fresh attempt finds a peer that is just back sooner than an old one does.
+const DIAL_TIMEOUT: Duration = Duration::from_millis(1500);
+
 /// Why a link is closed, as the peer sees it.
 pub mod close {
     use quinn::VarInt;
@@ -139,7 +143,8 @@ impl Endpoint {
         self.credentials.identity()
     }
 
-    /// Dials `address` and makes sure that `whom` answers there.
+    /// Dials `address` and makes sure that `whom` answers there. Gives up after 1.5 s: dial again, with
+    /// a [`crate::Backoff`] between.
     pub async fn connect(
         &self,
         address: SocketAddr,
@@ -150,10 +155,13 @@ impl Endpoint {
         let tls = QuicClientConfig::try_from(self.credentials.client(alpn)?).map_err(tls)?;
         let mut config = quinn::ClientConfig::new(Arc::new(tls));
         config.transport_config(transport::config(&self.windows, address.ip())?);
-        self.quinn
+        let connecting = self
+            .quinn
             .connect_with(config, address, &name)
-            .map_err(|source| Error::Dial { address, name, source })?
-            .await
+            .map_err(|source| Error::Dial { address, name, source })?;
+        let connected = tokio::time::timeout(DIAL_TIMEOUT, connecting).await;
+        connected
+            .unwrap_or(Err(quinn::ConnectionError::TimedOut))
             .map_err(|source| Error::Connection { peer: address, source })
     }
 

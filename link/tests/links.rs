@@ -344,6 +344,21 @@ async fn a_restarted_peer_is_noticed_at_once() {
 }
 
 #[tokio::test]
+async fn a_peer_that_comes_up_while_it_is_dialed_is_reached_soon() {
+    let world = World::new();
+    let placeholder = std::net::UdpSocket::bind(loopback()).unwrap();
+    let address = placeholder.local_addr().unwrap();
+    let dialer = world.dialing(&pod(1));
+    let zero = pod(0);
+    let mut dial = Box::pin(dialer.connect(address, &zero, ALPN_PEER));
+    // Long enough that the first packet is lost for sure.
+    assert!(time::timeout(Duration::from_millis(20), &mut dial).await.is_err());
+    drop(placeholder);
+    let _manager = Elsewhere::start(world.credentials(&pod(0)), address);
+    dial.await.unwrap();
+}
+
+#[tokio::test]
 async fn a_process_with_another_key_cannot_reset_links() {
     let (world, other) = (World::new(), World::new());
     let first = Elsewhere::start(world.credentials(&pod(0)), loopback());

@@ -2,9 +2,14 @@
 //!
 //! A [`Manager`] keeps one link up by itself and pushes the newest plan again to a stream manager that
 //! came back with less; a [`Fleet`] is all managers of one topology. This crate never makes a plan.
+//!
+//! * [`manager`], [`fleet`]: the handles. * `session`: the link of one manager, made again and again.
+//! * `pending`: what a manager still has to hear and to answer; pure.
 
-mod fleet;
-mod manager;
+pub mod fleet;
+pub mod manager;
+mod pending;
+mod session;
 
 pub use fleet::{Fleet, Pushed, Statuses};
 pub use manager::{Error, Manager};
