@@ -1,1 +1,31 @@
-//! (skeleton)
+//! The stream manager: moves frames between the instances of its pod and its peers.
+//!
+//! A shell of loops on one thread around [`egret_flow::Flow`], which decides everything. Every link has a
+//! task for its control stream, every stream a reader or writer; they share the flow and wake each other.
+
+mod accept;
+mod admin;
+mod boot;
+mod files;
+mod holders;
+mod instance_link;
+mod limits;
+mod links;
+mod manager;
+mod metrics;
+mod operator_link;
+mod options;
+mod peer_link;
+mod plans;
+mod positions;
+mod rate;
+mod reader;
+mod run;
+mod scrape;
+mod status;
+mod totals;
+mod writer;
+
+pub use boot::Error;
+pub use options::Options;
+pub use run::{main, run};

@@ -1,0 +1,124 @@
+//! What one life leaves to the next: plan, positions, totals.
+//!
+//! All of it can be had again, so a file that does not parse is a warning and not an end: without a
+//! plan the operator or a peer brings one, without positions input starts over.
+
+use crate::{limits, manager::Manager, options::Options, positions::Positions, totals::TaskTotals};
+use egret_process::write_atomically;
+use egret_topology::{
+    id::{Incarnation, TaskId},
+    plan::{PhysicalPlan, PlanIndex},
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+    rc::Rc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+use tokio::{task::spawn_blocking, time::MissedTickBehavior};
+
+const PLAN: &str = "plan.json";
+const POSITIONS: &str = "positions.json";
+const TOTALS: &str = "totals.json";
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Totals {
+    incarnation: Incarnation,
+    tasks: BTreeMap<TaskId, TaskTotals>,
+}
+
+/// What the last life left.
+pub(crate) struct Left {
+    pub(crate) reborn: bool,
+    pub(crate) plan: Option<PlanIndex>,
+    pub(crate) positions: Positions,
+    pub(crate) totals: BTreeMap<TaskId, TaskTotals>,
+    last: Incarnation,
+}
+
+impl Left {
+    /// Greater than that of the last life, whatever the wall clock did.
+    pub(crate) fn next_incarnation(&self) -> Incarnation {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Incarnation((now.as_nanos() as u64).max(self.last.0 + 1))
+    }
+}
+
+pub(crate) fn load(options: &Options) -> Left {
+    let plan: Option<PhysicalPlan> = read(&options.dir.join(PLAN));
+    let plan = plan.filter(|plan| plan.uid == options.uid).map(PlanIndex::new);
+    let plan = plan.and_then(|plan| plan.map_err(|error| tracing::warn!("{error}")).ok());
+    let totals: Option<Totals> = read(&options.dir.join(TOTALS));
+    let reborn = totals.is_some() || plan.is_some();
+    let totals = totals.unwrap_or_default();
+    let positions = read(&options.dir.join(POSITIONS)).unwrap_or_default();
+    Left { reborn, plan, positions, totals: totals.tasks, last: totals.incarnation }
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> Option<T> {
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+        Err(error) => {
+            tracing::warn!("cannot read {}: {error}", path.display());
+            return None;
+        }
+    };
+    serde_json::from_slice(&bytes)
+        .inspect_err(|error| tracing::warn!("{} is of no use: {error}", path.display()))
+        .ok()
+}
+
+/// Writes a plan before it is in force.
+pub(crate) async fn save_plan(options: &Options, plan: &PhysicalPlan) -> Result<(), String> {
+    let json = serde_json::to_vec(plan).map_err(|error| error.to_string())?;
+    write(vec![(options.dir.join(PLAN), json)]).await
+}
+
+/// Writes positions and totals if they have changed.
+pub(crate) async fn save(manager: &Manager) {
+    if !manager.dirty.take() {
+        return;
+    }
+    let positions = serde_json::to_vec(&*manager.positions.borrow());
+    let tasks = std::mem::take(&mut *manager.totals.borrow_mut());
+    let totals = Totals { incarnation: manager.incarnation, tasks };
+    let json = serde_json::to_vec(&totals);
+    *manager.totals.borrow_mut() = totals.tasks;
+    let (Ok(positions), Ok(totals)) = (positions, json) else {
+        return tracing::error!("state cannot be encoded");
+    };
+    let dir = &manager.options.dir;
+    let files = vec![(dir.join(POSITIONS), positions), (dir.join(TOTALS), totals)];
+    if let Err(error) = write(files).await {
+        tracing::warn!("state was not written, and will be tried again: {error}");
+        manager.dirty.set(true);
+    }
+}
+
+/// Waits for the disk on another thread: frames do not.
+async fn write(files: Vec<(PathBuf, Vec<u8>)>) -> Result<(), String> {
+    let writing = spawn_blocking(move || {
+        files.into_iter().try_for_each(|(path, bytes)| {
+            write_atomically(&path, &bytes)
+                .map_err(|error| format!("cannot write {}: {error}", path.display()))
+        })
+    });
+    writing.await.unwrap_or_else(|error| Err(error.to_string()))
+}
+
+/// Writes state once a second, and at once when asked.
+pub(crate) async fn keep_state(manager: Rc<Manager>) {
+    let mut ticks = tokio::time::interval(limits::TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => manager.tick(),
+            () = manager.save.notified() => {}
+        }
+        save(&manager).await;
+    }
+}

@@ -1,0 +1,176 @@
+//! The link of an instance: registration, then reports until it ends.
+
+use crate::{
+    accept::Greeted,
+    limits,
+    links::{self, Attached, Queue},
+    manager::{Manager, bump},
+    reader,
+};
+use egret_flow::{Link, LinkUp, Refused};
+use egret_link::{
+    ControlReceiver, ControlSender, Identity, control, endpoint::close, quinn::Connection,
+};
+use egret_topology::id::{Incarnation, TaskId};
+use egret_wire::{
+    control::{FromInstance, ToInstance},
+    limits::VERSION,
+};
+use std::rc::Rc;
+use tokio::{task::spawn_local, time::timeout};
+
+pub(crate) async fn serve(
+    manager: &Rc<Manager>,
+    connection: &Connection,
+    from: &Identity,
+    task: TaskId,
+    greeted: Greeted,
+) {
+    let hello = timeout(limits::HELLO, hello(connection)).await;
+    let (sender, mut receiver, incarnation) = match hello {
+        Ok(Ok((sender, receiver, hello))) => match check(&hello, manager, task) {
+            Ok(incarnation) => (sender, receiver, incarnation),
+            Err(why) => return refuse(manager, connection, from, sender, why, None).await,
+        },
+        Ok(Err(error)) => return manager.control_failed(from, connection, &error),
+        Err(_) => return manager.refuse(from, connection, "it did not say hello in time"),
+    };
+    drop(greeted);
+    if !has_plan(manager, connection).await {
+        return;
+    }
+    let up = manager.flow.borrow_mut().instance_up(manager.now(), task, incarnation);
+    let up = match up {
+        Ok(up) => up,
+        Err(why) => {
+            let newest = match why {
+                Refused::Outlived { newest, .. } => Some(newest),
+                _ => None,
+            };
+            return refuse(manager, connection, from, sender, why.to_string(), newest).await;
+        }
+    };
+    register(manager, connection, sender, task, incarnation, up);
+    spawn_local(reader::accept(manager.clone(), up.link, connection.clone(), from.clone()));
+    converse(manager, connection, from, task, &mut receiver).await;
+    let current = manager.flow.borrow().link(up.link).is_some();
+    manager.link_down(up.link, connection);
+    if current {
+        tracing::info!(task = task.0, "an instance is gone");
+        manager.with_totals(task, crate::totals::TaskTotals::disconnected);
+        manager.save_now();
+    }
+}
+
+type Greeting = (ControlSender<ToInstance>, ControlReceiver<FromInstance>, FromInstance);
+
+async fn hello(connection: &Connection) -> Result<Greeting, egret_link::Error> {
+    let (sender, mut receiver) = control::accept(connection).await?;
+    let hello = receiver.recv().await?;
+    let missing = || egret_wire::Malformed::Truncated("the handshake");
+    Ok((sender, receiver, hello.ok_or_else(missing)?))
+}
+
+fn check(hello: &FromInstance, manager: &Manager, task: TaskId) -> Result<Incarnation, String> {
+    match hello {
+        FromInstance::Hello { version, .. } if *version != VERSION => Err(format!(
+            "it speaks version {version} of the protocol, this stream manager {VERSION}"
+        )),
+        FromInstance::Hello { uid, .. } if *uid != manager.options.uid => {
+            Err(format!("it says that it belongs to topology uid `{uid}`"))
+        }
+        FromInstance::Hello { task: said, .. } if *said != task => {
+            Err(format!("it says that it is task {said}, its certificate says {task}"))
+        }
+        FromInstance::Hello { incarnation, .. } => Ok(*incarnation),
+        _ => Err("its first message is no hello".into()),
+    }
+}
+
+async fn refuse(
+    manager: &Manager,
+    connection: &Connection,
+    from: &Identity,
+    mut sender: ControlSender<ToInstance>,
+    why: String,
+    newest: Option<Incarnation>,
+) {
+    // A link that closes at once would take the reason with it.
+    let _ = sender.send(&ToInstance::Refused { why: why.clone(), newest }).await;
+    sender.finish();
+    let _ = timeout(limits::FAREWELL, connection.closed()).await;
+    manager.refuse(from, connection, &why);
+}
+
+/// Waits for the first plan. False: the link ended first.
+async fn has_plan(manager: &Manager, connection: &Connection) -> bool {
+    let mut revision = manager.revision.subscribe();
+    tokio::select! {
+        _ = connection.closed() => false,
+        known = revision.wait_for(|revision| *revision > 0) => known.is_ok(),
+    }
+}
+
+/// From here on the instance takes part.
+fn register(
+    manager: &Rc<Manager>,
+    connection: &Connection,
+    sender: ControlSender<ToInstance>,
+    task: TaskId,
+    incarnation: Incarnation,
+    up: LinkUp,
+) {
+    let restarts = manager.with_totals(task, |totals| totals.registered(incarnation));
+    manager.save_now();
+    let queue = links::queue(sender);
+    if let Some(plan) = manager.plan() {
+        let component = plan.component_of(task).map_or("", |component| component.name.as_str());
+        let positions = manager.positions.borrow().of(component);
+        tracing::info!(
+            task = task.0,
+            component,
+            incarnation = incarnation.0,
+            restarts,
+            replaced = up.replaced,
+            "an instance has registered"
+        );
+        let plan = Box::new(plan.plan().clone());
+        // The queue is new and has room.
+        let _ = queue.try_send(ToInstance::Assign { plan, positions, restarts });
+    }
+    let attached =
+        Attached { link: up.link, connection: connection.clone(), queue: Queue::Instance(queue) };
+    manager.attach(Link::Instance(task), attached);
+    manager.act();
+}
+
+async fn converse(
+    manager: &Rc<Manager>,
+    connection: &Connection,
+    from: &Identity,
+    task: TaskId,
+    receiver: &mut ControlReceiver<FromInstance>,
+) {
+    loop {
+        let message = match receiver.recv().await {
+            Ok(Some(message)) => message,
+            Ok(None) => return drop(connection.closed().await),
+            Err(error) => return manager.control_failed(from, connection, &error),
+        };
+        match message {
+            FromInstance::Report(report) => manager.reported(task, *report),
+            FromInstance::Positions { splits } => manager.settle(task, splits),
+            FromInstance::WhoHolds { root } => manager.asked_by_instance(task, root),
+            FromInstance::Holds(hold) => manager.answered_by_instance(task, hold),
+            FromInstance::Broken { error } => {
+                tracing::error!(task = task.0, "the task cannot start: {error}");
+                manager.with_totals(task, |totals| totals.crashed(error));
+            }
+            FromInstance::Hello { .. } => {
+                bump(&manager.tally.refused);
+                connection.close(close::REFUSED, b"a second hello on one link");
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Limits of the stream manager, each with its reason. Those of queued frames are in `egret_flow`.
+
+use egret_link::transport::{STREAM_WINDOW, WINDOW_RESERVE};
+use std::time::Duration;
+
+/// Chunks taken from a stream at once: about a full window, so that one wake serves all that came.
+pub(crate) const READ_CHUNKS: usize = 32;
+
+/// Bytes handed to a stream at once: 64 KiB already has the full throughput, more only delays.
+pub(crate) const WRITE: usize = 64 << 10;
+
+/// Parts of frames below this are copied together: QUIC searches its unacknowledged chunks one by one,
+/// so thousands of tiny ones cost more than the copy.
+pub(crate) const COALESCE: usize = 4 << 10;
+
+/// How long a new link may take to say hello. Slow starters have connected before they say it.
+pub(crate) const HELLO: Duration = Duration::from_secs(3);
+
+/// Links that have not said hello yet: all instances and peers of a pod at once, with room.
+pub(crate) const GREETING: usize = 1024;
+
+/// Control messages that wait for one link. A link that does not take them is closed: what it missed
+/// is made up for when it returns.
+pub(crate) const CONTROL_QUEUE: usize = 1024;
+
+/// How often state is written to disk, and gauges that nobody asks for are brought up to date.
+pub(crate) const TICK: Duration = Duration::from_secs(1);
+
+/// How long the port of an earlier life is waited for.
+pub(crate) const REBIND: Duration = Duration::from_secs(3);
+
+/// How long peers may take to hear of a planned end.
+pub(crate) const FAREWELL: Duration = Duration::from_millis(500);
+
+/// How long a scrape waits for fresh numbers before it takes the last ones.
+pub(crate) const SCRAPE: Duration = Duration::from_millis(250);
+
+/// The main loop counts as stuck when it has not ticked for this long.
+pub(crate) const STUCK: Duration = Duration::from_secs(30);
+
+/// Questions of who holds a tuple that are passed on per second, and answers. They explain, and must
+/// never crowd out what they explain.
+pub(crate) const QUESTIONS: u32 = 20;
+/// Answers passed on per second: several per question.
+pub(crate) const ANSWERS: u32 = 200;
+
+/// Splits of one component whose positions are kept. A file list of this length is a configuration
+/// error sooner than an input.
+pub(crate) const SPLITS: usize = 65_536;
+
+/// Metrics of user code that are shown per task.
+pub(crate) const USER_METRICS: usize = 64;
+/// Length of such a metric's name.
+pub(crate) const USER_METRIC_NAME: usize = 100;
+
+/// Text of a user's error that is kept.
+pub(crate) const ERROR_TEXT: usize = 4 << 10;
+
+/// Credit of a connection with this many incoming streams: they can never stop each other.
+pub(crate) fn receive_window(streams: u32) -> u64 {
+    u64::from(streams) * u64::from(STREAM_WINDOW) + u64::from(WINDOW_RESERVE)
+}
+
+const _: () = assert!(WRITE >= 16 << 10 && WRITE <= STREAM_WINDOW as usize);

@@ -1,0 +1,275 @@
+//! The state that all loops of one stream manager share, and how it acts on the flow's effects.
+
+use crate::{
+    limits,
+    links::{Attached, Links},
+    options::Options,
+    plans::Dialed,
+    positions::Positions,
+    rate::Rate,
+    totals::TaskTotals,
+    writer,
+};
+use egret_flow::{Effect, Flow, InId, Link, LinkId, OutId, Violation};
+use egret_link::{
+    Endpoint, Error, Identity,
+    endpoint::close,
+    quinn::{Connection, VarInt},
+};
+use egret_topology::{
+    id::{Incarnation, TaskId},
+    plan::PlanIndex,
+};
+use egret_wire::control::{Peer, ToInstance};
+use std::{
+    cell::{Cell, RefCell},
+    collections::{BTreeMap, HashMap},
+    fmt,
+    rc::Rc,
+    sync::{Arc, atomic::AtomicU64},
+    time::Instant,
+};
+use tokio::sync::{Mutex, Notify, watch};
+
+/// A task that waits for its stream: a reader for room, a writer for frames.
+#[derive(Clone)]
+pub(crate) struct Waiter {
+    pub(crate) link: LinkId,
+    pub(crate) notify: Rc<Notify>,
+}
+
+/// Counts that the flow does not keep.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    /// Links closed for what they sent.
+    pub(crate) malformed: Cell<u64>,
+    /// Links refused for who they are or when they came.
+    pub(crate) refused: Cell<u64>,
+    /// Plans refused.
+    pub(crate) plans_refused: Cell<u64>,
+    /// Control messages that found their link's queue full.
+    pub(crate) overflows: Cell<u64>,
+    /// Packets that links which are gone had lost.
+    pub(crate) lost_packets: Cell<u64>,
+}
+
+/// Adds one.
+pub(crate) fn bump(count: &Cell<u64>) {
+    count.set(count.get() + 1);
+}
+
+pub(crate) struct Manager {
+    pub(crate) options: Options,
+    pub(crate) incarnation: Incarnation,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) flow: RefCell<Flow>,
+    pub(crate) links: Links,
+    pub(crate) totals: RefCell<BTreeMap<TaskId, TaskTotals>>,
+    pub(crate) positions: RefCell<Positions>,
+    /// State has changed since it was last written, and must be written at once.
+    pub(crate) dirty: Cell<bool>,
+    pub(crate) save: Notify,
+    pub(crate) tally: Tally,
+    /// Revision in force, 0 before there is a plan.
+    pub(crate) revision: watch::Sender<u64>,
+    /// One plan is taken over at a time.
+    pub(crate) taking: Mutex<()>,
+    pub(crate) questions: RefCell<Rate>,
+    pub(crate) answers: RefCell<Rate>,
+    pub(crate) readers: RefCell<HashMap<InId, Waiter>>,
+    pub(crate) writers: RefCell<HashMap<OutId, Waiter>>,
+    pub(crate) dialed: Dialed,
+    /// When the loops last ticked, for the thread that answers probes.
+    pub(crate) beat: Arc<AtomicU64>,
+    timer: Notify,
+    /// What the timer sleeps for.
+    armed: Cell<Option<u64>>,
+    pub(crate) start: Instant,
+}
+
+impl Manager {
+    pub(crate) fn new(
+        options: Options,
+        incarnation: Incarnation,
+        endpoint: Endpoint,
+        flow: Flow,
+        totals: BTreeMap<TaskId, TaskTotals>,
+        positions: Positions,
+    ) -> Rc<Manager> {
+        let revision = flow.plan().map_or(0, |plan| plan.plan().revision);
+        Rc::new(Manager {
+            options,
+            incarnation,
+            endpoint,
+            flow: RefCell::new(flow),
+            links: Links::default(),
+            totals: RefCell::new(totals),
+            positions: RefCell::new(positions),
+            dirty: Cell::new(false),
+            save: Notify::new(),
+            tally: Tally::default(),
+            revision: watch::Sender::new(revision),
+            taking: Mutex::new(()),
+            questions: RefCell::new(Rate::new(limits::QUESTIONS)),
+            answers: RefCell::new(Rate::new(limits::ANSWERS)),
+            readers: RefCell::new(HashMap::new()),
+            writers: RefCell::new(HashMap::new()),
+            dialed: Dialed::default(),
+            beat: Arc::default(),
+            timer: Notify::new(),
+            armed: Cell::new(None),
+            start: Instant::now(),
+        })
+    }
+
+    /// Nanoseconds since the start.
+    pub(crate) fn now(&self) -> u64 {
+        self.start.elapsed().as_nanos() as u64
+    }
+
+    pub(crate) fn plan(&self) -> Option<PlanIndex> {
+        self.flow.borrow().plan().cloned()
+    }
+
+    /// Does all that the flow asks for.
+    pub(crate) fn act(self: &Rc<Self>) {
+        loop {
+            let effect = self.flow.borrow_mut().poll_effect();
+            match effect {
+                None => break,
+                Some(Effect::Wake(out)) => self.wake_writer(out),
+                Some(Effect::Resume(input)) => {
+                    if let Some(reader) = self.readers.borrow().get(&input) {
+                        reader.notify.notify_one();
+                    }
+                }
+                Some(Effect::Announce { number, scope }) => {
+                    tracing::info!(number, ?scope, "a loss is announced");
+                    self.links.announce(&Peer::Loss { number, scope });
+                }
+                Some(Effect::TellInstance { task, scope }) => {
+                    self.send_to_instance(task, ToInstance::Loss(scope));
+                }
+                Some(Effect::Discarded { dest, why, frames }) => {
+                    tracing::warn!(task = dest.0, why = why.name(), frames, "frames discarded");
+                }
+            }
+        }
+        self.arm();
+    }
+
+    fn wake_writer(self: &Rc<Self>, out: OutId) {
+        if let Some(waiter) = self.writers.borrow().get(&out) {
+            return waiter.notify.notify_one();
+        }
+        let Some(stream) = self.flow.borrow().out_stream(out) else { return };
+        let Some((link, connection)) = self.links.connection(stream.link) else { return };
+        let waiter = Waiter { link, notify: Rc::new(Notify::new()) };
+        self.writers.borrow_mut().insert(out, waiter.clone());
+        tokio::task::spawn_local(writer::run(
+            self.clone(),
+            out,
+            stream.key,
+            connection,
+            waiter.notify,
+        ));
+    }
+
+    pub(crate) fn send_to_instance(&self, task: TaskId, message: ToInstance) {
+        if !self.links.to_instance(task, message) {
+            bump(&self.tally.overflows);
+        }
+    }
+
+    /// The link is dead: its streams end, and so do the tasks that wait for them.
+    pub(crate) fn link_down(self: &Rc<Self>, link: LinkId, connection: &Connection) {
+        let lost = connection.stats().path.lost_packets;
+        self.tally.lost_packets.set(self.tally.lost_packets.get() + lost);
+        let now = self.now();
+        self.flow.borrow_mut().link_down(now, link);
+        self.links.detach(link);
+        self.release(link);
+        self.act();
+    }
+
+    /// Wakes all that waits for a stream of this life of a link, so that it sees the end.
+    fn release(&self, link: LinkId) {
+        let readers = self.readers.borrow();
+        let writers = self.writers.borrow();
+        for waiter in readers.values().chain(writers.values()).filter(|w| w.link == link) {
+            waiter.notify.notify_one();
+        }
+    }
+
+    /// A link has said hello: its streams may be opened, and the one that it replaces is closed.
+    pub(crate) fn attach(&self, link: Link, attached: Attached) {
+        let streams = self.plan().map_or(0, |plan| crate::links::streams(&plan, link));
+        widen(&attached.connection, streams);
+        if let Some(old) = self.links.attach(link, attached) {
+            old.connection.close(close::REPLACED, b"replaced by a newer link");
+            self.release(old.link);
+        }
+    }
+
+    /// Something came that breaks the protocol: the link is closed, and all else goes on.
+    pub(crate) fn offended(&self, by: &Identity, connection: &Connection, why: &dyn fmt::Display) {
+        bump(&self.tally.malformed);
+        tracing::warn!(peer = %by, "link closed: {why}");
+        connection.close(close::MALFORMED, why.to_string().as_bytes());
+    }
+
+    /// As [`Manager::offended`], unless the stream was closed here.
+    pub(crate) fn violated(&self, by: &Identity, connection: &Connection, why: Violation) {
+        if why != Violation::Closed {
+            self.offended(by, connection, &why);
+        }
+    }
+
+    /// The control stream has failed; only bytes that do not parse are an offence.
+    pub(crate) fn control_failed(&self, by: &Identity, connection: &Connection, error: &Error) {
+        match error {
+            Error::Malformed(why) => self.offended(by, connection, why),
+            other => tracing::debug!(peer = %by, "link lost: {other}"),
+        }
+    }
+
+    pub(crate) fn refuse(&self, by: &Identity, connection: &Connection, why: &str) {
+        bump(&self.tally.refused);
+        tracing::warn!(peer = %by, "link refused: {why}");
+        connection.close(close::REFUSED, why.as_bytes());
+    }
+
+    fn arm(&self) {
+        let next = self.flow.borrow().next_timeout();
+        if next != self.armed.get() {
+            self.armed.set(next);
+            self.timer.notify_one();
+        }
+    }
+
+    /// Calls the flow when its time has come.
+    pub(crate) async fn keep_time(self: Rc<Self>) {
+        loop {
+            match self.armed.get() {
+                None => self.timer.notified().await,
+                Some(at) => {
+                    let due = self.start + std::time::Duration::from_nanos(at);
+                    // An earlier time, or none, may be armed meanwhile.
+                    let slept = tokio::time::timeout_at(due.into(), self.timer.notified()).await;
+                    if slept.is_err() {
+                        let now = self.now();
+                        self.flow.borrow_mut().handle_timeout(now);
+                        self.act();
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Gives a connection credit for its streams of the plan: together they never exhaust it.
+pub(crate) fn widen(connection: &Connection, streams: u32) {
+    connection.set_max_concurrent_uni_streams(VarInt::from_u32(streams));
+    let window = VarInt::from_u64(limits::receive_window(streams)).unwrap_or(VarInt::MAX);
+    connection.set_receive_window(window);
+}

@@ -1,0 +1,66 @@
+//! The operator's link: plans in, status out.
+
+use crate::{accept::Greeted, limits, manager::Manager};
+use egret_link::{ControlReceiver, ControlSender, Error, Identity, control, quinn::Connection};
+use egret_wire::{
+    control::{FromOperator, ToOperator},
+    limits::VERSION,
+};
+use std::rc::Rc;
+use tokio::time::timeout;
+
+pub(crate) async fn serve(
+    manager: &Rc<Manager>,
+    connection: &Connection,
+    operator: &Identity,
+    greeted: Greeted,
+) {
+    let greeting = timeout(limits::HELLO, async {
+        let (sender, mut receiver) = control::accept(connection).await?;
+        let hello = receiver.recv().await?;
+        Ok::<_, Error>((sender, receiver, hello))
+    });
+    let (mut sender, mut receiver, hello) = match greeting.await {
+        Ok(Ok(greeting)) => greeting,
+        Ok(Err(error)) => return manager.control_failed(operator, connection, &error),
+        Err(_) => return manager.refuse(operator, connection, "it did not say hello in time"),
+    };
+    drop(greeted);
+    match hello {
+        Some(FromOperator::Hello { version, uid })
+            if version == VERSION && uid == manager.options.uid => {}
+        _ => {
+            return manager.refuse(operator, connection, "its hello is for another version or uid");
+        }
+    }
+    tracing::info!("the operator is linked");
+    if let Err(error) = converse(manager, &mut sender, &mut receiver).await {
+        manager.control_failed(operator, connection, &error);
+    }
+    tracing::info!("the operator's link is gone");
+}
+
+async fn converse(
+    manager: &Rc<Manager>,
+    sender: &mut ControlSender<ToOperator>,
+    receiver: &mut ControlReceiver<FromOperator>,
+) -> Result<(), Error> {
+    let revision = *manager.revision.borrow();
+    let (pod, incarnation) = (manager.options.pod, manager.incarnation);
+    sender.send(&ToOperator::Hello { pod, incarnation, revision }).await?;
+    while let Some(message) = receiver.recv().await? {
+        match message {
+            FromOperator::Plan(plan) => {
+                let revision = plan.revision;
+                let refused = manager.take_plan(*plan).await.err();
+                sender.send(&ToOperator::Plan { revision, refused }).await?;
+            }
+            FromOperator::Status => {
+                sender.send(&ToOperator::Status(Box::new(manager.status()))).await?;
+            }
+            FromOperator::Crashed { task, error } => manager.crashed(task, error),
+            FromOperator::Hello { .. } => break,
+        }
+    }
+    Ok(())
+}

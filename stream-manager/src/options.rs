@@ -1,0 +1,46 @@
+//! What a stream manager is told when it starts.
+
+use clap::Parser;
+use egret_process::logging::Format;
+use egret_topology::id::PodId;
+use std::{net::SocketAddr, path::PathBuf};
+
+/// Moves frames between the instances of its pod and its peers.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "egret-stream-manager", version)]
+pub struct Options {
+    /// Name of the topology
+    #[arg(long)]
+    pub topology: String,
+    /// Unique id of the topology
+    #[arg(long)]
+    pub uid: String,
+    /// Index of the pod
+    #[arg(long, value_parser = pod)]
+    pub pod: PodId,
+    /// UDP address of links; port 0 takes any, and the same again after a restart
+    #[arg(long)]
+    pub listen: SocketAddr,
+    /// HTTP address of metrics and probes
+    #[arg(long)]
+    pub admin: SocketAddr,
+    /// Directory of state; `identity/` in it holds ca.pem, cert.pem and key.pem
+    #[arg(long)]
+    pub dir: PathBuf,
+    /// Process to die with
+    #[arg(long)]
+    pub parent_pid: Option<u32>,
+    /// Log one JSON object per line
+    #[arg(long)]
+    pub log_json: bool,
+}
+
+impl Options {
+    pub(crate) fn log_format(&self) -> Format {
+        if self.log_json { Format::Json } else { Format::Text }
+    }
+}
+
+fn pod(text: &str) -> Result<PodId, std::num::ParseIntError> {
+    text.parse().map(PodId)
+}

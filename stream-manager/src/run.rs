@@ -1,0 +1,91 @@
+//! From arguments to an exit code.
+
+use crate::{
+    accept, admin,
+    boot::{self, Error},
+    files, limits,
+    options::Options,
+    plans,
+};
+use clap::Parser;
+use egret_link::endpoint::close;
+use egret_process::{Exit, Logging, logging};
+use std::{ffi::OsString, io};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    task::{LocalSet, spawn_local},
+};
+
+/// Runs a stream manager with these arguments, the first of which is the program's name.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
+    let options = match Options::try_parse_from(args) {
+        Ok(options) => options,
+        Err(error) => {
+            // Nothing is left to tell if even this fails.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Ok };
+        }
+    };
+    let logging = Logging {
+        format: options.log_format(),
+        topology: Some(options.topology.clone()),
+        pod: Some(options.pod.0),
+        ..Logging::default()
+    };
+    if let Err(error) = logging::init(logging) {
+        eprintln!("error: {error}");
+        return Exit::Usage;
+    }
+    match run(options) {
+        Ok(()) => Exit::Ok,
+        Err(error) => {
+            tracing::error!("the stream manager cannot work: {error}");
+            Exit::Failed
+        }
+    }
+}
+
+/// Runs a stream manager until SIGTERM or SIGINT.
+pub fn run(options: Options) -> Result<(), Error> {
+    if let Some(parent) = options.parent_pid {
+        egret_process::die_with_parent(parent)?;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Error::Runtime)?;
+    LocalSet::new().block_on(&runtime, serve(options))
+}
+
+async fn serve(options: Options) -> Result<(), Error> {
+    // Before anything else: whoever sees our address may end us as planned.
+    let end = end()?;
+    let manager = boot::start(options).await?;
+    spawn_local(manager.clone().keep_time());
+    spawn_local(files::keep_state(manager.clone()));
+    spawn_local(accept::run(manager.clone()));
+    plans::dial_new_peers(&manager);
+    admin::serve(&manager)?;
+    boot::publish_address(&manager).await?;
+    tracing::info!(incarnation = manager.incarnation.0, "the stream manager is up");
+    end.await;
+    tracing::info!("the stream manager goes down as planned");
+    manager.endpoint.close(close::SHUTDOWN, "the stream manager goes down");
+    files::save(&manager).await;
+    // A peer that does not answer finds out by itself.
+    let _ = tokio::time::timeout(limits::FAREWELL, manager.endpoint.wait_idle()).await;
+    Ok(())
+}
+
+/// Completes when somebody asks this process to end.
+fn end() -> Result<impl Future<Output = ()>, Error> {
+    let listen = |kind| signal(kind).map_err(|error: io::Error| Error::Runtime(error));
+    let (mut terminate, mut interrupt) =
+        (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}

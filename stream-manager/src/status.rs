@@ -1,0 +1,127 @@
+//! What the pod is doing, for the operator and for probes.
+
+use crate::{
+    manager::Manager,
+    totals::{Noted, TaskTotals},
+};
+use egret_flow::Link;
+use egret_topology::id::{PodId, TaskId};
+use egret_wire::control::{PodStatus, Stalled, TaskReport};
+use std::collections::BTreeMap;
+
+impl Manager {
+    pub(crate) fn status(&self) -> PodStatus {
+        let (peers_up, peers_down) = self.peers();
+        let flow = self.flow.borrow();
+        PodStatus {
+            pod: self.options.pod,
+            revision: *self.revision.borrow(),
+            tasks: self.tasks().into_iter().map(|(task, totals)| totals.status(task)).collect(),
+            peers_up,
+            peers_down,
+            stalled: self.stalled(),
+            queued_bytes: flow.queued_bytes() as u64,
+            losses: flow.losses(),
+            malformed: self.tally.malformed.get(),
+        }
+    }
+
+    /// Why the pod does not do all of its work, if it does not.
+    pub(crate) fn ready(&self) -> Result<(), String> {
+        let Some(plan) = self.plan() else { return Err("there is no plan yet".into()) };
+        let flow = self.flow.borrow();
+        let away = plan.tasks_in(self.options.pod).find(|t| !flow.is_up(Link::Instance(t.id)));
+        if let Some(task) = away {
+            return Err(format!("{} has not registered", plan.describe(task.id)));
+        }
+        match self.peers().1.first() {
+            Some(pod) => Err(format!("there is no link to pod {pod}")),
+            None => Ok(()),
+        }
+    }
+
+    /// Totals of the pod's tasks, also of those that have never registered.
+    pub(crate) fn tasks(&self) -> BTreeMap<TaskId, TaskTotals> {
+        let mut tasks = self.totals.borrow().clone();
+        if let Some(plan) = self.plan() {
+            for task in plan.tasks_in(self.options.pod) {
+                tasks.entry(task.id).or_default();
+            }
+        }
+        tasks
+    }
+
+    /// Peers that are linked, and peers that should be.
+    pub(crate) fn peers(&self) -> (Vec<PodId>, Vec<PodId>) {
+        let Some(plan) = self.plan() else { return Default::default() };
+        let flow = self.flow.borrow();
+        let pods = plan.plan().pods.iter().map(|pod| pod.id);
+        pods.filter(|pod| *pod != self.options.pod).partition(|pod| flow.is_up(Link::Peer(*pod)))
+    }
+
+    fn stalled(&self) -> Vec<Stalled> {
+        let mut stalled = BTreeMap::<TaskId, Stalled>::new();
+        for stall in self.flow.borrow().stalls(self.now()) {
+            let (dest, for_ms) = (stall.stream.key.dest, stall.for_ns / 1_000_000);
+            let of = stalled.entry(dest).or_insert(Stalled { dest, bytes: 0, for_ms: 0 });
+            of.bytes += stall.bytes as u64;
+            of.for_ms = for_ms.max(of.for_ms);
+        }
+        stalled.into_values().collect()
+    }
+
+    /// Changes the totals of a task.
+    pub(crate) fn with_totals<T>(
+        &self,
+        task: TaskId,
+        change: impl FnOnce(&mut TaskTotals) -> T,
+    ) -> T {
+        self.dirty.set(true);
+        change(self.totals.borrow_mut().entry(task).or_default())
+    }
+
+    /// A task has reported.
+    pub(crate) fn reported(&self, task: TaskId, report: TaskReport) {
+        let noted = self.totals.borrow_mut().entry(task).or_default().reported(report);
+        match noted {
+            Noted::Nothing => {}
+            Noted::Progress => self.dirty.set(true),
+            Noted::Ended => self.save_now(),
+        }
+    }
+
+    /// Positions of a task's component have moved on.
+    pub(crate) fn settle(&self, task: TaskId, splits: BTreeMap<String, u64>) {
+        let Some(plan) = self.plan() else { return };
+        let Some(component) = plan.component_of(task) else { return };
+        let refused = self.positions.borrow_mut().settle(&component.name, splits);
+        if refused > 0 {
+            let component = &component.name;
+            tracing::warn!(component, refused, "too many splits: positions are not kept");
+        }
+        self.dirty.set(true);
+    }
+
+    /// A task's parent says that it crashes. Tasks of other pods are none of ours.
+    pub(crate) fn crashed(&self, task: TaskId, error: String) {
+        let ours = self.plan().and_then(|plan| plan.pod_of(task)) == Some(self.options.pod);
+        if ours {
+            tracing::error!(task = task.0, "the task has crashed: {error}");
+            self.with_totals(task, |totals| totals.crashed(error));
+        }
+    }
+
+    /// State is to be written without waiting for the next tick.
+    pub(crate) fn save_now(&self) {
+        self.dirty.set(true);
+        self.save.notify_one();
+    }
+
+    /// Once a second.
+    pub(crate) fn tick(&self) {
+        let now = self.now();
+        let patience = egret_flow::Limits::default().away_ns;
+        self.totals.borrow_mut().values_mut().for_each(|totals| totals.tick(now, patience));
+        self.beat.store(now, std::sync::atomic::Ordering::Relaxed);
+    }
+}
