@@ -70,4 +70,3 @@ pub enum ToTask {
     /// Does the task hold a tuple of this root's tree, unacked?
     WhoHolds(Root),
 }
-

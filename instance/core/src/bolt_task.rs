@@ -86,12 +86,11 @@ impl BoltTask {
         let core = TaskCore::new(plan, task, incarnation, registry, stats)?;
         let planned = plan.task(task).ok_or(SetupError::NoTask(task))?;
         let component = &plan.plan().components[planned.component];
-        let bolt = registry.make_bolt(&component.component).ok_or_else(|| {
-            SetupError::NoComponent {
+        let bolt =
+            registry.make_bolt(&component.component).ok_or_else(|| SetupError::NoComponent {
                 name: component.component.clone(),
                 has: registry.names().join(", "),
-            }
-        })?;
+            })?;
         let tasks = plan.sources_of(planned.component);
         let sources = tasks.iter().filter_map(|source| {
             let component = plan.component_of(*source)?;
@@ -216,11 +215,7 @@ impl BoltTask {
         Ok(())
     }
 
-    fn execute_frame(
-        &mut self,
-        frame: &Frame,
-        outlet: &mut dyn Outlet,
-    ) -> Result<(), UserError> {
+    fn execute_frame(&mut self, frame: &Frame, outlet: &mut dyn Outlet) -> Result<(), UserError> {
         let payload = frame.payload();
         let header = frame.header;
         let Ok(mut reader) = DataReader::new(&header, &payload) else {
@@ -342,8 +337,7 @@ impl BoltTask {
             outlet,
             now,
         };
-        let result =
-            user(&mut *self.bolt, &mut BoltOutput::new(&mut collector, &mut self.scratch));
+        let result = user(&mut *self.bolt, &mut BoltOutput::new(&mut collector, &mut self.scratch));
         self.core.stats.idle(outlet.now());
         self.core.hand_over_closed(outlet);
         match result {

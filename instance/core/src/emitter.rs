@@ -291,8 +291,7 @@ impl Emitter {
 
     /// Whether some lane holds twice what it should: nobody waited where waiting is not possible.
     pub fn is_over_budget(&self) -> bool {
-        (0..self.lanes.len())
-            .any(|lane| self.budget.queued(lane) >= 2 * crate::limits::LANE_BYTES)
+        (0..self.lanes.len()).any(|lane| self.budget.queued(lane) >= 2 * crate::limits::LANE_BYTES)
     }
 
     fn close(&mut self, index: usize) {
@@ -332,12 +331,7 @@ impl Emitter {
 
 /// Why an emit is refused; one of its checks has failed.
 #[cold]
-fn refusal(
-    component: &str,
-    stream: &Stream,
-    emission: &Emission<'_>,
-    roots: usize,
-) -> EmitError {
+fn refusal(component: &str, stream: &Stream, emission: &Emission<'_>, roots: usize) -> EmitError {
     let (component, name) = (component.to_owned(), stream.name.clone());
     let got = emission.encoded.at.len();
     if got != stream.fields.len() {

@@ -235,8 +235,7 @@ impl Gateway {
         tracker.expire(now, &mut expired);
         for root in expired {
             self.counts.timed_out += 1;
-            let name =
-                Root { task: self.task, incarnation: self.incarnation, seq: root.seq };
+            let name = Root { task: self.task, incarnation: self.incarnation, seq: root.seq };
             if self.holders.ask(now, root) {
                 self.events.push_back(Event::AskHolders(name));
             } else {
@@ -302,16 +301,17 @@ impl Gateway {
         let (backpressure, blocked_on) = self.stats.backpressure(now);
         let (busy, current) = self.stats.busy_time(now);
         let mut roots = self.roots();
-        let unfinished =
-            self.stats.unacked() + if self.is_spout { 0 } else { roots.pending };
+        let unfinished = self.stats.unacked() + if self.is_spout { 0 } else { roots.pending };
         let (acked, failed) = if self.is_spout {
             (roots.acked, roots.failed + roots.timed_out)
         } else {
             roots = RootCounts::default();
             (totals.acked, totals.failed)
         };
-        let latency =
-            self.latency.iter_recorded().map(|v| (v.value_iterated_to(), v.count_at_value().into()));
+        let latency = self
+            .latency
+            .iter_recorded()
+            .map(|v| (v.value_iterated_to(), v.count_at_value().into()));
         let latency = latency.collect();
         self.latency.reset();
         let user = self.metrics.snapshot();
@@ -351,8 +351,8 @@ impl Gateway {
         self.tracker.as_ref()
     }
 
-    fn phase(&self) -> Phase {
-        // Outcomes that the task half has not taken yet may bring a replay.
+    /// Where the task is in its life.
+    pub fn phase(&self) -> Phase {
         self.stats.phase()
     }
 
@@ -458,4 +458,3 @@ fn contains(frame: &Frame, root: Root) -> bool {
     }
     false
 }
-

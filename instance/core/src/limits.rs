@@ -28,6 +28,9 @@ pub const HOLDER_WAIT_NS: u64 = 250_000_000;
 /// Roots for which holders are asked at a time; the others are reported without.
 pub const MAX_HOLDER_QUESTIONS: usize = 8;
 
+/// How often a spout is asked where it stands in its input.
+pub const SHOW_POSITION_NS: u64 = 500_000_000;
+
 /// Splits of one component whose positions are kept.
 pub const MAX_SPLITS: usize = 1 << 20;
 

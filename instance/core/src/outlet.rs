@@ -24,6 +24,9 @@ pub trait Outlet {
     /// Half of the inbox is free again: the gateway half, which had to stop reading, may go on.
     fn inbox_freed(&mut self);
 
+    /// Where a spout stands in its input, in its own words.
+    fn position(&mut self, text: Option<String>);
+
     /// Something went wrong that does not end the task's life.
     fn warn(&mut self, text: &str);
 }

@@ -11,7 +11,7 @@ use crate::{
 };
 use egret_sdk::{
     Anchor, Collector, Context, Emission, EmitError, Failure, Nanos, Next, Origin, Registry,
-    Scratch, Spout, SplitId, SpoutOutput, TaskId,
+    Scratch, SplitId, Spout, SpoutOutput, TaskId,
 };
 use egret_topology::{
     id::Incarnation,
@@ -33,7 +33,7 @@ pub struct SpoutTask {
     exhausted: bool,
     idle_until: Option<u64>,
     idle_pause: u64,
-    calls: u32,
+    position_shown: u64,
 }
 
 impl SpoutTask {
@@ -62,7 +62,7 @@ impl SpoutTask {
             exhausted: false,
             idle_until: None,
             idle_pause: limits::IDLE_NS.0,
-            calls: 0,
+            position_shown: 0,
         })
     }
 
@@ -110,8 +110,6 @@ impl SpoutTask {
         let now = outlet.now();
         if self.wants_next(now) {
             self.call_next(now, outlet)?;
-            // A clock read a call would show in the rate; 8 calls of 64 tuples take microseconds.
-            self.calls = self.calls.wrapping_add(1);
             if self.core.is_flush_due(now, None) {
                 self.pause(outlet);
             }
@@ -250,6 +248,11 @@ impl SpoutTask {
         self.positions.take_moved(&mut self.core.batch.positions);
         self.core.stats.publish(&mut self.core.counts, 0);
         self.core.close_and_hand_over(outlet);
+        let now = outlet.now();
+        if now.saturating_sub(self.position_shown) >= limits::SHOW_POSITION_NS {
+            self.position_shown = now;
+            outlet.position(self.spout.position());
+        }
     }
 
     fn wake_at(&self) -> Option<u64> {

@@ -8,8 +8,8 @@ use crate::{
     tracker::RootEntry,
 };
 use egret_sdk::{
-    Anchor, BoltOutput, Collector, EmitError, EmitOptions, Emission, Encoded, Fields, Nanos, Origin,
-    SplitId, TaskId,
+    Anchor, BoltOutput, Collector, Emission, EmitError, EmitOptions, Encoded, Fields, Nanos,
+    Origin, SplitId, TaskId,
 };
 use egret_wire::data::Roots;
 use std::collections::{BTreeMap, VecDeque};
@@ -76,8 +76,7 @@ impl BoltCollector<'_> {
     fn emit_root(&mut self, emission: &Emission<'_>) -> Result<(), EmitError> {
         self.wait_for_room()?;
         let id = self.core.next_root();
-        let xor =
-            self.core.send(self.now, emission, std::slice::from_ref(&id), self.outlet)?;
+        let xor = self.core.send(self.now, emission, std::slice::from_ref(&id), self.outlet)?;
         self.core.next_seq += 1;
         self.core.pending += 1;
         let entry = RootEntry { seq: id.seq, xor, since: self.now, ..RootEntry::default() };
@@ -115,7 +114,11 @@ impl BoltCollector<'_> {
         Ok(())
     }
 
-    fn anchored(&mut self, anchors: &[Anchor], stream: &str) -> Result<(Roots, Charges), EmitError> {
+    fn anchored(
+        &mut self,
+        anchors: &[Anchor],
+        stream: &str,
+    ) -> Result<(Roots, Charges), EmitError> {
         self.anchors.union(anchors).ok_or_else(|| EmitError::StaleAnchor {
             component: self.core.component.clone(),
             stream: stream.to_owned(),
@@ -189,8 +192,7 @@ impl Collector for BoltCollector<'_> {
 impl Copied {
     /// Emits it once more, as a new root.
     pub(super) fn emit_again(&self, out: &mut BoltOutput<'_>) -> Result<(), EmitError> {
-        let options =
-            EmitOptions { stream: &self.stream, direct: self.direct, anchors: None };
+        let options = EmitOptions { stream: &self.stream, direct: self.direct, anchors: None };
         out.emit_with(options, self).map(drop)
     }
 

@@ -1,0 +1,12 @@
+//! Acceptance of an instance's halves: groupings, ack trees, timeouts, replay, end of input.
+//!
+//! Among them the facts of Heron's and Storm's integration tests (fields_grouping, all and global
+//! grouping, AckBranching, Timeout, submit inactive).
+
+mod acceptance {
+    mod ack;
+    mod components;
+    mod end;
+    mod grouping;
+    mod plan;
+}

@@ -1,0 +1,127 @@
+//! End of input, finishing and draining.
+
+use super::{
+    components::registry,
+    plan::{Plan, fields},
+};
+use egret_core::kit::Kit;
+use egret_sdk::{TaskId, Value};
+use egret_topology::{grouping::Grouping::Shuffle, plan::RunState};
+use egret_wire::control::Phase;
+use serde_json::json;
+
+const LONG: u64 = 1_000_000_000_000;
+
+fn counting(limit: u64) -> Kit {
+    let (registry, _) = registry();
+    Plan::new()
+        .spout("numbers", 2, json!({"limit": limit, "keys": 5}))
+        .bolt("identity1", 3, &[("numbers", Shuffle)])
+        .bolt("count", 2, &[("identity1", fields(&["key"]))])
+        .bolt("identity2", 1, &[("count", Shuffle)])
+        .kit(registry)
+}
+
+fn counts(kit: &Kit) -> Vec<(Value, i64)> {
+    let mut counts: Vec<(Value, i64)> = kit
+        .sent()
+        .iter()
+        .filter(|sent| sent.component == "count")
+        .map(|sent| match &sent.values[..] {
+            [key, Value::Int(n)] => (key.clone(), *n),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    counts.sort_by_key(|(_, n)| *n);
+    counts
+}
+
+#[test]
+fn a_bolt_finishes_when_all_its_sources_have_ended() {
+    let mut kit = counting(100);
+    kit.run(LONG).unwrap();
+    let counts = counts(&kit);
+    assert_eq!(counts.len(), 5);
+    assert!(counts.iter().all(|(_, n)| *n == 40), "{counts:?}");
+    assert!(kit.phases().values().all(|phase| *phase == Phase::Ended));
+}
+
+#[test]
+fn an_empty_input_ends_too() {
+    let mut kit = counting(0);
+    kit.run(LONG).unwrap();
+    assert!(counts(&kit).is_empty());
+    assert!(kit.phases().values().all(|phase| *phase == Phase::Ended));
+}
+
+#[test]
+fn what_finish_emitted_is_sent_again_when_it_is_lost() {
+    let (registry, _) = registry();
+    let mut kit = Plan::new()
+        .spout("numbers", 1, json!({"limit": 10, "keys": 5}))
+        .bolt("count", 1, &[("numbers", Shuffle)])
+        .bolt("hoarder", 1, &[("count", Shuffle)])
+        .kit(registry);
+    kit.settle().unwrap();
+    assert_eq!(counts(&kit).len(), 5);
+    kit.kill(TaskId(2));
+    kit.restart(TaskId(2)).unwrap();
+    kit.settle().unwrap();
+    assert_eq!(counts(&kit).len(), 10);
+}
+
+#[test]
+fn finishing_ends_an_endless_spout() {
+    let mut kit = counting(u64::MAX);
+    let mut steps = 0;
+    while kit.all_roots().acked < 1000 {
+        kit.step_once().unwrap();
+        steps += 1;
+        assert!(steps < 100_000);
+    }
+    kit.set_state(RunState::Finishing);
+    kit.run(LONG).unwrap();
+    assert!(kit.phases().values().all(|phase| *phase == Phase::Ended));
+    let roots = kit.all_roots();
+    assert_eq!((roots.pending, roots.emitted), (0, roots.acked));
+    let counted: i64 = counts(&kit).iter().map(|(_, n)| n).sum();
+    assert_eq!(counted as u64, roots.acked);
+}
+
+#[test]
+fn draining_flushes_and_does_not_finish() {
+    let (registry, _) = registry();
+    let mut kit = Plan::new()
+        .spout("numbers", 1, json!({"limit": u64::MAX}))
+        .bolt("join", 1, &[("numbers", Shuffle)])
+        .bolt("count", 1, &[("join", Shuffle)])
+        .kit(registry);
+    for _ in 0..100 {
+        kit.step_once().unwrap();
+    }
+    kit.set_state(RunState::Draining);
+    kit.run(10_000_000_000).unwrap();
+    assert_eq!(kit.all_roots().pending, 0);
+    assert!(counts(&kit).is_empty());
+}
+
+#[test]
+fn a_replaced_bolt_hears_of_the_ends_again() {
+    let mut kit = counting(100);
+    kit.run(LONG).unwrap();
+    for task in 2..8 {
+        kit.kill(TaskId(task));
+        kit.restart(TaskId(task)).unwrap();
+    }
+    kit.run(LONG).unwrap();
+    assert!(kit.phases().values().all(|phase| *phase == Phase::Ended), "{:?}", kit.phases());
+}
+
+#[test]
+fn stopping_closes_every_task() {
+    let mut kit = counting(10);
+    kit.run(LONG).unwrap();
+    kit.set_state(RunState::Stopped);
+    kit.settle().unwrap();
+    assert!(kit.phases().values().all(|phase| *phase == Phase::Closed));
+}

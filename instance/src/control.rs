@@ -1,0 +1,60 @@
+//! What waits to be told to the stream manager, across reconnects.
+
+use egret_wire::control::{FromInstance, TaskReport};
+use std::collections::{BTreeMap, VecDeque};
+
+/// Questions and answers that wait for the link; the oldest go when there are more.
+const MAX_WAITING: usize = 64;
+
+/// What waits to be told. Newer reports and positions replace older ones.
+#[derive(Debug, Default)]
+pub(crate) struct Outgoing {
+    /// Every settled prefix, to be repeated to a stream manager that may have forgotten.
+    settled: BTreeMap<String, u64>,
+    moved: BTreeMap<String, u64>,
+    report: Option<TaskReport>,
+    others: VecDeque<FromInstance>,
+}
+
+impl Outgoing {
+    /// Splits have settled further.
+    pub(crate) fn positions(&mut self, moved: BTreeMap<String, u64>) {
+        for (split, position) in moved {
+            self.settled.insert(split.clone(), position);
+            self.moved.insert(split, position);
+        }
+    }
+
+    /// A newer report. Latency that was not told yet goes with it.
+    pub(crate) fn report(&mut self, mut report: TaskReport) {
+        if let Some(untold) = self.report.take() {
+            report.latency.splice(0..0, untold.latency);
+        }
+        self.report = Some(report);
+    }
+
+    /// A question or an answer.
+    pub(crate) fn push(&mut self, message: FromInstance) {
+        if self.others.len() == MAX_WAITING {
+            self.others.pop_front();
+        }
+        self.others.push_back(message);
+    }
+
+    /// The link is new: everything settled is told again.
+    pub(crate) fn start_over(&mut self) {
+        self.moved = self.settled.clone();
+    }
+
+    /// The next message.
+    pub(crate) fn next(&mut self) -> Option<FromInstance> {
+        if let Some(message) = self.others.pop_front() {
+            return Some(message);
+        }
+        if !self.moved.is_empty() {
+            // Positions before the report: a task that is seen to have ended has told where it stands.
+            return Some(FromInstance::Positions { splits: std::mem::take(&mut self.moved) });
+        }
+        self.report.take().map(|report| FromInstance::Report(Box::new(report)))
+    }
+}

@@ -1,0 +1,70 @@
+//! What a binary of components does with its arguments.
+
+use crate::{
+    Registry,
+    options::{Command, Options, RunOptions},
+    run::{self, Ended},
+};
+use clap::Parser;
+use egret_process::{Exit, Logging, die_with_parent, logging};
+use std::process::ExitCode;
+
+/// Answers `describe` and `run`. Call it from `main` and return what it returns.
+pub fn main(registry: Registry) -> ExitCode {
+    match Options::parse().command {
+        Command::Describe => describe(&registry),
+        Command::Run(options) => run(registry, options),
+    }
+}
+
+/// Prints the components of a registry as JSON.
+pub fn describe(registry: &Registry) -> ExitCode {
+    match serde_json::to_string_pretty(&registry.describe()) {
+        Ok(json) => {
+            println!("{json}");
+            ExitCode::from(Exit::Ok.code())
+        }
+        Err(error) => {
+            eprintln!("error: the components cannot be described: {error}");
+            ExitCode::from(Exit::Failed.code())
+        }
+    }
+}
+
+/// Runs one task to its end.
+pub fn run(registry: Registry, options: RunOptions) -> ExitCode {
+    let fields = Logging {
+        format: logging::Format::Json,
+        level: None,
+        topology: Some(options.topology.clone()),
+        pod: Some(options.pod),
+        component: Some(options.component.clone()),
+        task: Some(options.task),
+    };
+    if let Err(error) = logging::init(fields) {
+        eprintln!("error: {error}");
+        return ExitCode::from(Exit::Usage.code());
+    }
+    if let Some(parent) = options.parent_pid
+        && let Err(error) = die_with_parent(parent)
+    {
+        tracing::warn!(%error, "this instance may outlive its parent");
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let ended = match runtime {
+        Ok(runtime) => run::run(&runtime, registry, &options),
+        Err(error) => Ended::Failed(format!("cannot start the runtime: {error}")),
+    };
+    let exit = match ended {
+        Ended::Closed => Exit::Ok,
+        Ended::User(error) => {
+            tracing::error!("{error}");
+            Exit::UserCode
+        }
+        Ended::Failed(error) => {
+            tracing::error!("{error}");
+            Exit::Failed
+        }
+    };
+    ExitCode::from(exit.code())
+}
