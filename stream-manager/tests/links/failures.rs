@@ -1,0 +1,131 @@
+//! Links that break, processes that die, peers that lie.
+
+use crate::{
+    instance::Instance,
+    pods::{Pods, eventually},
+};
+use egret_topology::id::{Incarnation, PodId, TaskId};
+use egret_wire::{
+    control::{FromInstance, LossScope, ToInstance},
+    header::Kind,
+    preamble::Class,
+};
+use std::{collections::BTreeMap, time::Duration};
+
+fn loss(message: &ToInstance) -> Option<LossScope> {
+    match message {
+        ToInstance::Loss(scope) => Some(*scope),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn malformed_bytes_close_only_that_link_and_are_counted() {
+    let pods = Pods::start(&[(&[], &[0, 0]), (&[0], &[0])]).await;
+    let (mut good, _) = Instance::start(&pods, 0, 1).await;
+    let (mut bad, _) = Instance::start(&pods, 1, 1).await;
+    let (mut bolt, _) = Instance::start(&pods, 2, 1).await;
+    bad.send(Kind::Data, 2, 1, 100).await;
+    assert_eq!(bolt.read().await.source, TaskId(1));
+    bad.stream(Class::Data, 2).await.write_all(&[0xff; 100]).await.unwrap();
+    let why = bad.closed().await;
+    assert!(why.contains("not a frame"), "{why}");
+    for n in 0..10 {
+        good.send(Kind::Data, 2, n, 1000).await;
+    }
+    assert_eq!(bolt.read_numbers(10).await[&0].len(), 10);
+    assert_eq!(pods.operator(0).await.status().await.malformed, 1);
+}
+
+#[tokio::test]
+async fn a_forged_source_closes_the_link() {
+    let pods = Pods::start(&[(&[], &[0, 0]), (&[0], &[0])]).await;
+    let (mut liar, _) = Instance::start(&pods, 0, 1).await;
+    liar.task = 1;
+    liar.send(Kind::Data, 2, 1, 100).await;
+    let why = liar.closed().await;
+    assert!(why.contains("task 1"), "{why}");
+    assert_eq!(pods.operator(0).await.status().await.malformed, 1);
+}
+
+#[tokio::test]
+async fn a_hello_for_another_task_than_the_certificate_names_is_refused() {
+    let pods = Pods::start(&[(&[], &[0, 0])]).await;
+    let (liar, answer) = Instance::greet(&pods, 0, 1, 1).await;
+    let ToInstance::Refused { why, newest: None } = answer else { panic!("{answer:?}") };
+    assert!(why.contains("certificate"), "{why}");
+    liar.closed().await;
+}
+
+#[tokio::test]
+async fn a_hello_of_a_newer_life_replaces_the_first_link_and_an_older_one_is_refused() {
+    let pods = Pods::start(&[(&[], &[0]), (&[0], &[1])]).await;
+    let (mut spout, _) = Instance::start(&pods, 0, 1).await;
+    let (first, _) = Instance::start(&pods, 1, 1).await;
+    let (mut second, assigned) = Instance::start(&pods, 1, 5).await;
+    assert_eq!(assigned.restarts, 1);
+    assert!(first.closed().await.contains("replaced"));
+    let (scope, _) = spout.hear(loss).await;
+    assert_eq!(scope, LossScope::Task { task: TaskId(1) });
+    spout.send(Kind::Data, 1, 3, 1000).await;
+    assert_eq!(second.read().await.base, 3);
+    let (_, answer) = Instance::greet(&pods, 1, 1, 4).await;
+    let ToInstance::Refused { newest, .. } = answer else { panic!("{answer:?}") };
+    assert_eq!(newest, Some(Incarnation(5)));
+    spout.send(Kind::Data, 1, 4, 1000).await;
+    assert_eq!(second.read().await.base, 4);
+}
+
+#[tokio::test]
+async fn a_killed_peer_is_noticed_at_once_and_is_back_when_it_is_back() {
+    let mut pods = Pods::start(&[(&[], &[0]), (&[0], &[1])]).await;
+    let (mut spout, _) = Instance::start(&pods, 0, 1).await;
+    let (bolt, _) = Instance::start(&pods, 1, 1).await;
+    pods.ready(0).await;
+    pods.kill(1);
+    pods.spawn(1);
+    let link = LossScope::Link { a: PodId(0), b: PodId(1) };
+    let ((), took) = spout.hear(|m| (loss(m)? == link).then_some(())).await;
+    // An idle link finds out with its next keep-alive, a busy one with its next packet.
+    assert!(took < Duration::from_millis(2500), "{took:?}");
+    let pod = LossScope::Pod { pod: PodId(1) };
+    let ((), took) = spout.hear(|m| (loss(m)? == pod).then_some(())).await;
+    assert!(took < Duration::from_millis(1500), "{took:?}");
+    bolt.closed().await;
+    let (mut bolt, assigned) = Instance::start(&pods, 1, 1).await;
+    assert_eq!(assigned.plan.revision, 1);
+    let task = LossScope::Task { task: TaskId(1) };
+    spout.hear(|m| (loss(m)? == task).then_some(())).await;
+    for n in 0..100 {
+        spout.send(Kind::Data, 1, n, 1000).await;
+    }
+    assert_eq!(bolt.read_numbers(100).await[&0], (0..100).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn plan_positions_and_totals_survive_a_kill() {
+    let mut pods = Pods::start(&[(&[], &[0])]).await;
+    let (mut spout, assigned) = Instance::start(&pods, 0, 1).await;
+    assert_eq!(assigned.positions, BTreeMap::new());
+    let splits = |n| BTreeMap::from([("a".to_owned(), n), ("b".to_owned(), 7)]);
+    for n in [5, 3] {
+        spout.control.send(&FromInstance::Positions { splits: splits(n) }).await.unwrap();
+    }
+    let file = pods.pod_dir(0).join("positions.json");
+    eventually(async || std::fs::read_to_string(&file).is_ok_and(|text| text.contains("\"b\":7")))
+        .await;
+    pods.kill(0);
+    pods.spawn(0);
+    spout.closed().await;
+    let (_, assigned) = Instance::start(&pods, 0, 2).await;
+    assert_eq!(assigned.positions, splits(5));
+    assert_eq!(assigned.restarts, 1);
+}
+
+#[tokio::test]
+async fn a_planned_end_exits_with_zero_and_tells_everybody() {
+    let mut pods = Pods::start(&[(&[], &[0])]).await;
+    let (spout, _) = Instance::start(&pods, 0, 1).await;
+    assert_eq!(pods.terminate(0).code(), Some(0));
+    assert!(spout.closed().await.contains("goes down"));
+}

@@ -1,0 +1,196 @@
+//! An instance made of its link alone: it sends and reads what a test tells it to.
+
+use crate::pods::{PATIENCE, Pods, UID};
+use bytes::Bytes;
+use egret_link::{
+    ControlReceiver, ControlSender, Endpoint, Identity, control,
+    quinn::{Connection, RecvStream, SendStream},
+};
+use egret_topology::{
+    id::{Epoch, Incarnation, TaskId},
+    plan::PhysicalPlan,
+};
+use egret_wire::{
+    control::{ALPN_INSTANCE, FromInstance, ToInstance},
+    cut::{Cutter, Frame},
+    header::{HEADER, Header, Kind},
+    limits::VERSION,
+    preamble::{Class, PREAMBLE, StreamKey},
+};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::{Duration, Instant},
+};
+use tokio::{
+    sync::{mpsc, watch},
+    time::timeout,
+};
+
+pub struct Instance {
+    _endpoint: Endpoint,
+    pub connection: Connection,
+    pub control: ControlSender<FromInstance>,
+    messages: ControlReceiver<ToInstance>,
+    pub task: u32,
+    pub life: u64,
+    streams: HashMap<StreamKey, SendStream>,
+    frames: mpsc::UnboundedReceiver<Frame>,
+    /// Whether it reads its streams.
+    pub reads: watch::Sender<bool>,
+}
+
+/// What the stream manager has assigned.
+#[derive(Debug)]
+pub struct Assigned {
+    pub plan: PhysicalPlan,
+    pub positions: BTreeMap<String, u64>,
+    pub restarts: u32,
+}
+
+impl Instance {
+    /// Says hello and returns the answer.
+    pub async fn greet(pods: &Pods, task: u32, said: u32, life: u64) -> (Instance, ToInstance) {
+        let pod = pods.plan.tasks[task as usize].pod.0 as usize;
+        let identity = Identity::Task { uid: UID.into(), task: TaskId(task) };
+        let (endpoint, connection) = pods.dial(pod, &identity, ALPN_INSTANCE).await;
+        let (mut control, mut messages) = control::open(&connection).await.unwrap();
+        let (uid, incarnation) = (UID.to_owned(), Incarnation(life));
+        let hello = FromInstance::Hello { version: VERSION, uid, task: TaskId(said), incarnation };
+        control.send(&hello).await.unwrap();
+        let answer = timeout(PATIENCE, messages.recv()).await.unwrap().unwrap().unwrap();
+        let (sender, frames) = mpsc::unbounded_channel();
+        let (reads, may_read) = watch::channel(true);
+        tokio::spawn(accept(connection.clone(), sender, may_read));
+        let instance = Instance {
+            _endpoint: endpoint,
+            connection,
+            control,
+            messages,
+            task,
+            life,
+            streams: HashMap::new(),
+            frames,
+            reads,
+        };
+        (instance, answer)
+    }
+
+    /// An instance that is let in.
+    pub async fn start(pods: &Pods, task: u32, life: u64) -> (Instance, Assigned) {
+        match Instance::greet(pods, task, task, life).await {
+            (instance, ToInstance::Assign { plan, positions, restarts }) => {
+                (instance, Assigned { plan: *plan, positions, restarts })
+            }
+            (_, other) => panic!("{other:?}"),
+        }
+    }
+
+    pub fn frame(&self, kind: Kind, to: u32, n: u64, size: usize) -> Vec<u8> {
+        let (source, dest) = (TaskId(self.task), TaskId(to));
+        let mut header = Header::new(kind, Epoch(1), source, Incarnation(self.life), dest);
+        header.base = n;
+        header.count = 1;
+        header.len = (size - HEADER) as u32;
+        let mut bytes = header.encode().to_vec();
+        bytes.resize(size, n as u8);
+        bytes
+    }
+
+    pub async fn stream(&mut self, class: Class, to: u32) -> &mut SendStream {
+        let key = StreamKey { class, source: Some(TaskId(self.task)), dest: TaskId(to) };
+        if !self.streams.contains_key(&key) {
+            let mut stream = self.connection.open_uni().await.unwrap();
+            stream.write_all(&key.encode()).await.unwrap();
+            self.streams.insert(key, stream);
+        }
+        self.streams.get_mut(&key).unwrap()
+    }
+
+    pub async fn send(&mut self, kind: Kind, to: u32, n: u64, size: usize) {
+        let class = if kind == Kind::Ack { Class::Ack } else { Class::Data };
+        let bytes = Bytes::from(self.frame(kind, to, n, size));
+        self.stream(class, to).await.write_chunk(bytes).await.unwrap();
+    }
+
+    /// Sends data frames numbered from `first` until the stream takes no more for a while; returns how
+    /// many it took, the last of them perhaps in part.
+    pub async fn fill(&mut self, to: u32, first: u64, size: usize) -> u64 {
+        for n in 0.. {
+            let bytes = Bytes::from(self.frame(Kind::Data, to, first + n, size));
+            let stream = self.stream(Class::Data, to).await;
+            let patience = Duration::from_millis(300);
+            if timeout(patience, stream.write_chunk(bytes)).await.is_err() {
+                return n;
+            }
+        }
+        unreachable!()
+    }
+
+    /// The next frame.
+    pub async fn read(&mut self) -> Header {
+        let frame = timeout(PATIENCE, self.frames.recv()).await.unwrap().unwrap();
+        let payload = frame.payload();
+        assert!(payload.iter().all(|byte| *byte == frame.header.base as u8));
+        frame.header
+    }
+
+    /// Numbers of the next frames, by source.
+    pub async fn read_numbers(&mut self, frames: usize) -> BTreeMap<u32, Vec<u64>> {
+        let mut numbers = BTreeMap::<u32, Vec<u64>>::new();
+        for _ in 0..frames {
+            let header = self.read().await;
+            numbers.entry(header.source.0).or_default().push(header.base);
+        }
+        numbers
+    }
+
+    /// Messages until one that fits, and how long that took.
+    pub async fn hear<T>(&mut self, fits: impl Fn(&ToInstance) -> Option<T>) -> (T, Duration) {
+        let started = Instant::now();
+        loop {
+            let message = timeout(PATIENCE, self.messages.recv()).await.unwrap().unwrap().unwrap();
+            if let Some(found) = fits(&message) {
+                return (found, started.elapsed());
+            }
+        }
+    }
+
+    /// Whether the link is closed, by whatever cause, within some time.
+    pub async fn closed(&self) -> String {
+        timeout(PATIENCE, self.connection.closed()).await.unwrap().to_string()
+    }
+}
+
+async fn accept(
+    connection: Connection,
+    frames: mpsc::UnboundedSender<Frame>,
+    reads: watch::Receiver<bool>,
+) {
+    while let Ok(stream) = connection.accept_uni().await {
+        tokio::spawn(read(stream, frames.clone(), reads.clone()));
+    }
+}
+
+async fn read(
+    mut stream: RecvStream,
+    frames: mpsc::UnboundedSender<Frame>,
+    mut reads: watch::Receiver<bool>,
+) {
+    let mut preamble = [0; PREAMBLE];
+    if stream.read_exact(&mut preamble).await.is_err() {
+        return;
+    }
+    let key = StreamKey::decode(&preamble).unwrap();
+    let mut cutter = Cutter::default();
+    while reads.wait_for(|reads| *reads).await.is_ok() {
+        let Ok(Some(chunk)) = stream.read_chunk(65_536, true).await else { return };
+        cutter.push(chunk.bytes);
+        while let Some(frame) = cutter.next().unwrap() {
+            assert_eq!(frame.header.dest, key.dest);
+            assert!(key.source.is_none_or(|source| source == frame.header.source));
+            if frames.send(frame).is_err() {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Stream managers as real processes on loopback, with an operator and instances made of links alone.
+
+// A test binary has no users; its modules share what they have.
+#![allow(unreachable_pub, clippy::unwrap_used)]
+
+mod failures;
+mod instance;
+mod pods;
+mod questions;
+mod routing;

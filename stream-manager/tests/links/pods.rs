@@ -1,0 +1,264 @@
+//! Pods as processes, and whoever plays the operator.
+
+use egret_link::{
+    Authority, ControlReceiver, ControlSender, Credentials, Endpoint, Identity, Windows, authority,
+    control, quinn::Connection,
+};
+use egret_topology::{
+    grouping::Grouping,
+    id::{Epoch, PodId, TaskId},
+    plan::{
+        ComponentKind, Delivery, PhysicalPlan, PlanIndex, PlannedComponent, PlannedInput,
+        PlannedPod, PlannedTask, RunState,
+    },
+    stream::Stream,
+};
+use egret_wire::{
+    control::{ALPN_CONTROL, FromOperator, PodStatus, ToOperator},
+    limits::VERSION,
+};
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus},
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+
+pub const UID: &str = "u-1";
+/// Everything here takes milliseconds; a test that waits for this long has failed.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// One component: the indexes of its inputs, and the pods of its tasks.
+pub type Component<'a> = (&'a [usize], &'a [u32]);
+
+pub struct Pods {
+    pub dir: TempDir,
+    authority: Authority,
+    managers: Vec<Option<Child>>,
+    pub addresses: Vec<SocketAddr>,
+    pub plan: PhysicalPlan,
+}
+
+impl Pods {
+    /// Stream managers for a topology, with its plan in force in all of them.
+    pub async fn start(components: &[Component<'_>]) -> Pods {
+        let authority = Authority::new(UID).unwrap();
+        let plan = plan(components);
+        let mut pods = Pods {
+            dir: tempfile::tempdir().unwrap(),
+            authority,
+            managers: Vec::new(),
+            addresses: Vec::new(),
+            plan,
+        };
+        for pod in 0..pods.plan.pods.len() {
+            let identity = Identity::Pod { uid: UID.into(), pod: PodId(pod as u32) };
+            pods.issue(&identity, &pods.pod_dir(pod).join("identity"));
+            pods.managers.push(None);
+            pods.spawn(pod);
+        }
+        for pod in 0..pods.plan.pods.len() {
+            let address = wait_for_file(&pods.pod_dir(pod).join("address")).await;
+            pods.addresses.push(address.parse().unwrap());
+            pods.plan.pods[pod].address = pods.addresses[pod];
+        }
+        pods.push(pods.plan.clone()).await;
+        pods
+    }
+
+    pub fn pod_dir(&self, pod: usize) -> PathBuf {
+        self.dir.path().join(format!("pod-{pod}"))
+    }
+
+    fn issue(&self, identity: &Identity, dir: &Path) {
+        let pem = self.authority.issue(identity, Duration::from_secs(3600)).unwrap();
+        authority::write(&pem, dir).unwrap();
+    }
+
+    pub fn spawn(&mut self, pod: usize) {
+        let child = Command::new(env!("CARGO_BIN_EXE_egret-stream-manager"))
+            .args(["--topology", "t", "--uid", UID, "--pod", &pod.to_string()])
+            .args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
+            .args(["--parent-pid", &std::process::id().to_string()])
+            .arg("--dir")
+            .arg(self.pod_dir(pod))
+            .spawn()
+            .unwrap();
+        self.managers[pod] = Some(child);
+    }
+
+    /// SIGKILL, as from outside.
+    pub fn kill(&mut self, pod: usize) {
+        let mut child = self.managers[pod].take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// SIGTERM, and how it ended.
+    pub fn terminate(&mut self, pod: usize) -> ExitStatus {
+        let mut child = self.managers[pod].take().unwrap();
+        let pid = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        child.wait().unwrap()
+    }
+
+    pub fn credentials(&self, identity: &Identity) -> Credentials {
+        let dir = self.dir.path().join(identity.to_dns());
+        self.issue(identity, &dir);
+        Credentials::load(&dir).unwrap()
+    }
+
+    /// A link to a pod's stream manager.
+    pub async fn dial(
+        &self,
+        pod: usize,
+        identity: &Identity,
+        alpn: &[u8],
+    ) -> (Endpoint, Connection) {
+        let credentials = self.credentials(identity);
+        let address = self.addresses[pod];
+        let endpoint = Endpoint::dialing_to(address, &credentials, Windows::default()).unwrap();
+        let whom = Identity::Pod { uid: UID.into(), pod: PodId(pod as u32) };
+        let started = Instant::now();
+        loop {
+            match endpoint.connect(address, &whom, alpn).await {
+                Ok(connection) => return (endpoint, connection),
+                Err(error) => assert!(started.elapsed() < PATIENCE, "{error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    pub async fn operator(&self, pod: usize) -> Operator {
+        let identity = Identity::Operator { uid: UID.into() };
+        let (endpoint, connection) = self.dial(pod, &identity, ALPN_CONTROL).await;
+        let (mut sender, mut receiver) = control::open(&connection).await.unwrap();
+        sender.send(&FromOperator::Hello { version: VERSION, uid: UID.into() }).await.unwrap();
+        let hello = receiver.recv().await.unwrap().unwrap();
+        assert!(matches!(hello, ToOperator::Hello { .. }), "{hello:?}");
+        Operator { _endpoint: endpoint, _connection: connection, sender, receiver }
+    }
+
+    /// Brings a plan to all pods.
+    pub async fn push(&self, plan: PhysicalPlan) {
+        for pod in 0..self.plan.pods.len() {
+            let refused = self.operator(pod).await.push(plan.clone()).await;
+            assert_eq!(refused, None);
+        }
+    }
+
+    /// What a pod's admin endpoint answers: status and body.
+    pub fn get(&self, pod: usize, path: &str) -> (u16, String) {
+        let address = std::fs::read_to_string(self.pod_dir(pod).join("admin-address")).unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    }
+
+    /// Waits until a pod says that it is ready.
+    pub async fn ready(&self, pod: usize) {
+        eventually(async || self.get(pod, "/ready").0 == 200).await;
+    }
+}
+
+impl Drop for Pods {
+    fn drop(&mut self) {
+        for child in self.managers.iter_mut().flatten() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+pub struct Operator {
+    _endpoint: Endpoint,
+    _connection: Connection,
+    sender: ControlSender<FromOperator>,
+    receiver: ControlReceiver<ToOperator>,
+}
+
+impl Operator {
+    /// Pushes a plan and returns why it was refused, if it was.
+    pub async fn push(&mut self, plan: PhysicalPlan) -> Option<String> {
+        let pushed = plan.revision;
+        self.sender.send(&FromOperator::Plan(Box::new(plan))).await.unwrap();
+        match self.receiver.recv().await.unwrap() {
+            Some(ToOperator::Plan { revision, refused }) => {
+                assert_eq!(revision, pushed);
+                refused
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub async fn status(&mut self) -> PodStatus {
+        self.sender.send(&FromOperator::Status).await.unwrap();
+        match self.receiver.recv().await.unwrap() {
+            Some(ToOperator::Status(status)) => *status,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Asks again and again until the answer is yes.
+pub async fn eventually(mut done: impl AsyncFnMut() -> bool) {
+    let started = Instant::now();
+    while !done().await {
+        assert!(started.elapsed() < PATIENCE, "it never came about");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+async fn wait_for_file(path: &Path) -> String {
+    eventually(async || path.exists()).await;
+    std::fs::read_to_string(path).unwrap()
+}
+
+/// A plan for components; tasks are numbered in their order.
+pub fn plan(components: &[Component<'_>]) -> PhysicalPlan {
+    let mut tasks = Vec::new();
+    let mut pods = 0;
+    for (component, (_, places)) in components.iter().enumerate() {
+        for (index, pod) in places.iter().enumerate() {
+            let (id, index) = (TaskId(tasks.len() as u32), index as u32);
+            tasks.push(PlannedTask { id, component, index, pod: PodId(*pod) });
+            pods = pods.max(pod + 1);
+        }
+    }
+    let component = |(i, (inputs, _)): (usize, &Component<'_>)| PlannedComponent {
+        name: format!("c{i}"),
+        kind: if inputs.is_empty() { ComponentKind::Spout } else { ComponentKind::Bolt },
+        component: format!("c{i}"),
+        config: serde_json::Value::Null,
+        tick_ms: None,
+        streams: vec![Stream::default_of(["x"])],
+        inputs: inputs
+            .iter()
+            .map(|from| PlannedInput { from: *from, stream: 0, grouping: Grouping::Shuffle })
+            .collect(),
+    };
+    let plan = PhysicalPlan {
+        topology: "t".into(),
+        uid: UID.into(),
+        revision: 1,
+        epoch: Epoch(1),
+        state: RunState::Running,
+        delivery: Delivery::AtLeastOnce,
+        max_pending: 1000,
+        message_timeout_ms: 30_000,
+        edge_key: 1,
+        components: components.iter().enumerate().map(component).collect(),
+        pods: (0..pods)
+            .map(|id| PlannedPod { id: PodId(id), address: ([127, 0, 0, 1], 1).into() })
+            .collect(),
+        tasks,
+    };
+    PlanIndex::new(plan.clone()).unwrap();
+    plan
+}
