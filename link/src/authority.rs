@@ -15,7 +15,8 @@ use std::{
 
 /// Certificates are valid from this long before their making: clocks of machines differ a little.
 const CLOCK_SKEW: Duration = Duration::from_secs(600);
-/// Validity of the CA itself. It must outlive every leaf; a topology that runs longer needs a new CA.
+/// Validity of the CA itself. It must outlive every leaf; a topology that runs longer needs a new
+/// CA.
 const CA_VALID_FOR: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 /// The CA of one topology. Its key never leaves this value.

@@ -7,8 +7,8 @@ const FIRST: Duration = Duration::from_millis(10);
 /// Last delay: after an outage of any length a link is back within about a second.
 const LAST: Duration = Duration::from_secs(1);
 
-/// Delays that double from 10 ms to 1 s, each shortened by up to half so that many who lost the same
-/// peer do not come back in step. Depends on its seed only.
+/// Delays that double from 10 ms to 1 s, each shortened by up to half so that many who lost the
+/// same peer do not come back in step. Depends on its seed only.
 #[derive(Clone, Debug)]
 pub struct Backoff {
     next: Duration,

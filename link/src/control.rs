@@ -1,6 +1,8 @@
-//! The control stream: typed messages in both directions on the first bidirectional stream of a link.
+//! The control stream: typed messages in both directions on the first bidirectional stream of a
+//! link.
 //!
-//! The dialer opens it and speaks first; an acceptor sees nothing of a stream before its first bytes.
+//! The dialer opens it and speaks first; an acceptor sees nothing of a stream before its first
+//! bytes.
 
 use crate::{Error, transport};
 use bytes::BytesMut;
@@ -56,8 +58,8 @@ fn pair<Out, In>(
 }
 
 impl<T: Serialize> ControlSender<T> {
-    /// Sends one message. Waits while the peer does not read. **Not** cancel-safe: half a message may
-    /// have left, so after dropping this future the link must be closed.
+    /// Sends one message. Waits while the peer does not read. **Not** cancel-safe: half a message
+    /// may have left, so after dropping this future the link must be closed.
     pub async fn send(&mut self, message: &T) -> Result<(), Error> {
         self.stream.write_chunk(control::encode(message)?).await?;
         Ok(())

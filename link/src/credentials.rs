@@ -76,7 +76,8 @@ impl Credentials {
         Ok(config)
     }
 
-    /// TLS for accepting any of these protocols, from clients with a certificate of the same CA only.
+    /// TLS for accepting any of these protocols, from clients with a certificate of the same CA
+    /// only.
     pub(crate) fn server(&self, alpns: &[&[u8]]) -> Result<ServerConfig, Error> {
         let clients =
             WebPkiClientVerifier::builder_with_provider(self.roots.clone(), self.provider.clone())
@@ -92,22 +93,22 @@ impl Credentials {
         Ok(config)
     }
 
-    /// The key of stateless resets. It follows from the private key, so a process that was killed and
-    /// is back on the same port can tell its old peers at once that their links are gone.
+    /// The key of stateless resets. It follows from the private key, so a process that was killed
+    /// and is back on the same port can tell its old peers at once that their links are gone.
     pub(crate) fn reset_key(&self) -> hmac::Key {
         hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&self.derive, b"egret reset/1").as_ref())
     }
 
-    /// The key of connection ids: a process resets only links whose ids it can have made itself, so this
-    /// must survive a restart too.
+    /// The key of connection ids: a process resets only links whose ids it can have made itself, so
+    /// this must survive a restart too.
     pub(crate) fn connection_id_key(&self) -> u64 {
         let tag = hmac::sign(&self.derive, b"egret connection id/1");
         tag.as_ref().iter().take(8).fold(0, |key, byte| key << 8 | u64::from(*byte))
     }
 }
 
-/// The only provider, with the only suite: every peer is ours, and AES-128 is the fastest everywhere that
-/// this runs.
+/// The only provider, with the only suite: every peer is ours, and AES-128 is the fastest
+/// everywhere that this runs.
 fn provider() -> CryptoProvider {
     CryptoProvider {
         cipher_suites: vec![aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256],

@@ -25,12 +25,12 @@ const MAX_INCOMING: usize = 512;
 /// Bytes kept for one of them, and for all: a handshake is below 16 KiB.
 const INCOMING_BUFFER: u64 = 64 << 10;
 const INCOMING_BUFFERS: u64 = 4 << 20;
-/// The least time between two stateless resets. A reset is smaller than what caused it, so it cannot
-/// amplify; all peers of a restarted process should hear of it at once.
+/// The least time between two stateless resets. A reset is smaller than what caused it, so it
+/// cannot amplify; all peers of a restarted process should hear of it at once.
 const RESET_INTERVAL: Duration = Duration::from_millis(1);
 
-/// Time for one attempt to connect. Its packets are repeated at ever longer intervals (90 ms, 180 ms, ...), so a
-/// fresh attempt finds a peer that is just back sooner than an old one does.
+/// Time for one attempt to connect. Its packets are repeated at ever longer intervals (90 ms, 180
+/// ms, ...), so a fresh attempt finds a peer that is just back sooner than an old one does.
 const DIAL_TIMEOUT: Duration = Duration::from_millis(1500);
 
 /// Why a link is closed, as the peer sees it.
@@ -143,8 +143,8 @@ impl Endpoint {
         self.credentials.identity()
     }
 
-    /// Dials `address` and makes sure that `whom` answers there. Gives up after 1.5 s: dial again, with
-    /// a [`crate::Backoff`] between.
+    /// Dials `address` and makes sure that `whom` answers there. Gives up after 1.5 s: dial again,
+    /// with a [`crate::Backoff`] between.
     pub async fn connect(
         &self,
         address: SocketAddr,
@@ -165,9 +165,9 @@ impl Endpoint {
             .map_err(|source| Error::Connection { peer: address, source })
     }
 
-    /// The next link that somebody dials, its handshake still ahead: pass it to [`admit`] in a task of
-    /// its own, so that a slow peer keeps nobody waiting. `None` after [`Endpoint::close`], or at once
-    /// if this endpoint only dials. Cancel-safe.
+    /// The next link that somebody dials, its handshake still ahead: pass it to [`admit`] in a task
+    /// of its own, so that a slow peer keeps nobody waiting. `None` after [`Endpoint::close`], or
+    /// at once if this endpoint only dials. Cancel-safe.
     pub async fn accept(&self) -> Option<Connecting> {
         let server = self.server.as_ref()?;
         loop {
@@ -204,9 +204,9 @@ impl Endpoint {
     }
 }
 
-/// Completes the handshake of an accepted link and says who dialed it. A peer whose identity may not
-/// speak the protocol that it asked for is refused: pods speak with pods, tasks with their stream
-/// manager as instances, and only the operator controls.
+/// Completes the handshake of an accepted link and says who dialed it. A peer whose identity may
+/// not speak the protocol that it asked for is refused: pods speak with pods, tasks with their
+/// stream manager as instances, and only the operator controls.
 pub async fn admit(connecting: Connecting) -> Result<Admitted, Error> {
     let peer = connecting.remote_address();
     let connection = connecting.await.map_err(|source| Error::Connection { peer, source })?;

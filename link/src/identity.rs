@@ -78,7 +78,8 @@ impl fmt::Display for Identity {
     }
 }
 
-/// A uid stands in a DNS name as one label: lower-case letters, digits and inner dashes, at most 63.
+/// A uid stands in a DNS name as one label: lower-case letters, digits and inner dashes, at most
+/// 63.
 pub(crate) fn check_uid(uid: &str) -> Result<(), Error> {
     let plain = uid.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     let edges = uid.starts_with('-') || uid.ends_with('-');

@@ -1,7 +1,7 @@
 //! QUIC's settings, each with its reason.
 //!
-//! QUIC's own flow control is the backpressure: who does not read a stream holds back the sender of that
-//! stream. For this a connection's window must never run out before those of its streams do.
+//! QUIC's own flow control is the backpressure: who does not read a stream holds back the sender of
+//! that stream. For this a connection's window must never run out before those of its streams do.
 
 use crate::Error;
 use quinn::{IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt, congestion::CubicConfig};
@@ -19,12 +19,14 @@ pub const IDLE: Duration = Duration::from_secs(3);
 /// An idle link proves itself this often: two of these may be lost before [`IDLE`] ends.
 const KEEP_ALIVE: Duration = Duration::from_secs(1);
 
-/// Round trip to expect before one was measured. Within a cluster it is far below the 333 ms that QUIC expects
-/// of the internet; a first packet that met a process just starting is repeated after three of these.
+/// Round trip to expect before one was measured. Within a cluster it is far below the 333 ms that
+/// QUIC expects of the internet; a first packet that met a process just starting is repeated after
+/// three of these.
 const INITIAL_RTT: Duration = Duration::from_millis(30);
 
-/// UDP payload on loopback: twice the throughput of 1452. The kernel refuses a batch of segments above
-/// 64 KiB, and QUIC takes that for a black hole, so the largest that fits ten of them is about 6500.
+/// UDP payload on loopback: twice the throughput of 1452. The kernel refuses a batch of segments
+/// above 64 KiB, and QUIC takes that for a black hole, so the largest that fits ten of them is
+/// about 6500.
 const LOOPBACK_MTU: u16 = 6500;
 /// UDP payload that discovery may find elsewhere: an Ethernet frame less IPv6 and UDP headers.
 const ETHERNET_MTU: u16 = 1452;
@@ -33,8 +35,9 @@ const SEGMENTS: usize = 10;
 /// Payload that fits one UDP datagram or batch.
 const UDP_PAYLOAD: usize = 65_507;
 
-/// Congestion window at the start. The default of ten packets costs several round trips before the first
-/// large frame is through; inside a cluster a link is never the bottleneck that slow start looks for.
+/// Congestion window at the start. The default of ten packets costs several round trips before the
+/// first large frame is through; inside a cluster a link is never the bottleneck that slow start
+/// looks for.
 const INITIAL_WINDOW: u64 = 256 << 10;
 
 /// Credit per stream. Holds several of the largest usual frames (32 KiB each), so that a reader who
@@ -42,8 +45,8 @@ const INITIAL_WINDOW: u64 = 256 << 10;
 pub const STREAM_WINDOW: u32 = 256 << 10;
 /// Credit per connection beyond the sum of its data streams, for acks and control.
 pub const WINDOW_RESERVE: u32 = 2 << 20;
-/// Unacknowledged bytes that one connection may hold: the bandwidth-delay product of a link inside a
-/// cluster, with room.
+/// Unacknowledged bytes that one connection may hold: the bandwidth-delay product of a link inside
+/// a cluster, with room.
 const SEND_WINDOW: u64 = 8 << 20;
 /// Data streams for which a link has credit before anybody knows the plan.
 const STREAMS: u32 = 64;
@@ -73,8 +76,8 @@ pub struct Windows {
 }
 
 impl Windows {
-    /// Windows for `streams` incoming streams of `stream` bytes each: the connection's credit is their
-    /// sum and a reserve, so that one stream that is not read can never stop another.
+    /// Windows for `streams` incoming streams of `stream` bytes each: the connection's credit is
+    /// their sum and a reserve, so that one stream that is not read can never stop another.
     pub fn of(streams: u32, stream: u32) -> Windows {
         let connection = stream.saturating_mul(streams).saturating_add(WINDOW_RESERVE);
         Windows { stream, streams, connection, send: SEND_WINDOW }
@@ -107,7 +110,8 @@ pub(crate) fn config(windows: &Windows, remote: IpAddr) -> Result<Arc<TransportC
         .datagram_receive_buffer_size(None)
         .congestion_controller_factory(Arc::new(cubic));
     if remote.is_loopback() {
-        // Loopback loses nothing but for full buffers: no discovery, and no fall-back below it either.
+        // Loopback loses nothing but for full buffers: no discovery, and no fall-back below it
+        // either.
         config.initial_mtu(LOOPBACK_MTU).min_mtu(LOOPBACK_MTU).mtu_discovery_config(None);
     } else {
         let mut discovery = MtuDiscoveryConfig::default();

@@ -1,4 +1,5 @@
-//! Links between real endpoints on loopback: who gets in, who does not, and how a lost peer is noticed.
+//! Links between real endpoints on loopback: who gets in, who does not, and how a lost peer is
+//! noticed.
 
 // Also in the fixture, which clippy does not take for a test.
 #![allow(clippy::unwrap_used)]
@@ -263,7 +264,8 @@ async fn a_receiver_that_was_cancelled_goes_on_where_it_was() {
     assert!(matches!(asked.recv().await, Err(Error::Malformed(_))));
 }
 
-/// A stream manager in a thread and runtime of its own, so that it can fall silent or die like a process.
+/// A stream manager in a thread and runtime of its own, so that it can fall silent or die like a
+/// process.
 struct Elsewhere {
     address: SocketAddr,
     orders: mpsc::Sender<Order>,

@@ -28,7 +28,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 const _: () = assert!(HEADER_TIMEOUT.as_millis() < CONNECTION_TIMEOUT.as_millis());
 
-/// What the admin endpoint tells. Called on its thread, so that it answers when the main loop does not.
+/// What the admin endpoint tells. Called on its thread, so that it answers when the main loop does
+/// not.
 pub trait Admin: Send + Sync + 'static {
     /// All metrics in Prometheus' text format.
     fn metrics(&self) -> String;
@@ -38,7 +39,8 @@ pub trait Admin: Send + Sync + 'static {
     fn ready(&self) -> Result<(), String>;
 }
 
-/// Serves `admin` on a thread of its own until the process ends. Returns the address that was bound.
+/// Serves `admin` on a thread of its own until the process ends. Returns the address that was
+/// bound.
 pub fn serve(bind: SocketAddr, admin: Arc<dyn Admin>) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind(bind)?;
     listener.set_nonblocking(true)?;

@@ -7,11 +7,11 @@ use std::{
     path::Path,
 };
 
-/// Replaces the file at `path` by one with these bytes: a reader, or this process after a kill, finds the old
-/// content or the new one. The bytes reach the disk before the name does.
+/// Replaces the file at `path` by one with these bytes: a reader, or this process after a kill,
+/// finds the old content or the new one. The bytes reach the disk before the name does.
 ///
-/// Only one process may write `path` at a time: the half-written file has a fixed name beside it, so
-/// that kills cannot pile up leftovers.
+/// Only one process may write `path` at a time: the half-written file has a fixed name beside it,
+/// so that kills cannot pile up leftovers.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut name = path.file_name().map(OsString::from).ok_or_else(|| {
         io::Error::new(io::ErrorKind::InvalidInput, format!("{} names no file", path.display()))

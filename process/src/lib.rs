@@ -1,8 +1,9 @@
 //! What all Egret processes do alike: a closed list. What only one house needs lives in that house.
 //!
 //! * [`logging`]: structured lines on stderr. * [`admin`]: `/metrics`, `/live`, `/ready`.
-//! * [`parent`]: spawns and respawns children; [`respawn`] says when. * [`orphan`]: children that do not outlive it.
-//! * [`exit`]: what exit codes mean. * [`file`]: files that are whole or not there.
+//! * [`parent`]: spawns and respawns children; [`respawn`] says when.
+//! * [`orphan`]: children that do not outlive it.
+//! * [`exit`]: what exit codes mean. * [`mod@file`]: files that are whole or not there.
 
 pub mod admin;
 pub mod exit;

@@ -16,11 +16,11 @@ pub enum Orphaned {
     Refused(std::io::Error),
 }
 
-/// From now on this process is killed when its parent dies. `parent` is the parent's process id as the
-/// parent knows it: it may have died before this call.
+/// From now on this process is killed when its parent dies. `parent` is the parent's process id as
+/// the parent knows it: it may have died before this call.
 ///
-/// On Linux the kernel watches the *thread* that spawned this process; [`crate::parent::Parent`] spawns from its
-/// runtime's thread, which lives as long as the process.
+/// On Linux the kernel watches the *thread* that spawned this process; [`crate::parent::Parent`]
+/// spawns from its runtime's thread, which lives as long as the process.
 #[cfg(target_os = "linux")]
 pub fn die_with_parent(parent: u32) -> Result<(), Orphaned> {
     use rustix::process::{Signal, set_parent_process_death_signal};
@@ -29,8 +29,8 @@ pub fn die_with_parent(parent: u32) -> Result<(), Orphaned> {
     still_there(parent)
 }
 
-/// From now on this process exits within a second after its parent died. `parent` is the parent's process
-/// id as the parent knows it: it may have died before this call.
+/// From now on this process exits within a second after its parent died. `parent` is the parent's
+/// process id as the parent knows it: it may have died before this call.
 #[cfg(not(target_os = "linux"))]
 pub fn die_with_parent(parent: u32) -> Result<(), Orphaned> {
     use crate::Exit;

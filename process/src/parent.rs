@@ -31,8 +31,9 @@ pub struct Child {
     pub env: Vec<(OsString, OsString)>,
     /// Where it runs; default: where the parent does.
     pub cwd: Option<PathBuf>,
-    /// Whether it reads the parent's stdin. Such a child stays in the parent's process group, so that a
-    /// terminal lets it read; it must ignore SIGINT by itself. All others have a group of their own.
+    /// Whether it reads the parent's stdin. Such a child stays in the parent's process group, so
+    /// that a terminal lets it read; it must ignore SIGINT by itself. All others have a group of
+    /// their own.
     pub inherit_stdin: bool,
 }
 
@@ -97,8 +98,8 @@ pub struct Line {
     pub text: String,
 }
 
-/// Spawns children and spawns them again. Cheap to clone; needs a tokio runtime with I/O and time. When the last
-/// handle is dropped all children are killed.
+/// Spawns children and spawns them again. Cheap to clone; needs a tokio runtime with I/O and time.
+/// When the last handle is dropped all children are killed.
 ///
 /// Also meant to be PID 1 of a container with one child, which will forward signals.
 #[derive(Clone)]
@@ -128,8 +129,8 @@ pub enum Error {
 }
 
 impl Parent {
-    /// A parent without children. Both receivers are bounded and must be read all the time, also while
-    /// [`Parent::stop`] waits: children wait for the readers of their lines.
+    /// A parent without children. Both receivers are bounded and must be read all the time, also
+    /// while [`Parent::stop`] waits: children wait for the readers of their lines.
     pub fn new() -> (Parent, mpsc::Receiver<Event>, mpsc::Receiver<Line>) {
         let (events, event_receiver) = mpsc::channel(EVENTS);
         let (lines, line_receiver) = mpsc::channel(LINES);
@@ -166,7 +167,8 @@ impl Parent {
         Ok(())
     }
 
-    /// The child has done something useful in this life: its exit will not count as one of a crash loop.
+    /// The child has done something useful in this life: its exit will not count as one of a crash
+    /// loop.
     pub fn note_progress(&self, name: &str) {
         if let Some(handle) = self.children().get(name) {
             handle.shared.progress.store(true, Relaxed);

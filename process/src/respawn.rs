@@ -25,8 +25,8 @@ pub struct Respawn {
 }
 
 impl Respawn {
-    /// After a life ended; `progress` says whether it did something useful. The delay until the next life,
-    /// if there shall be one.
+    /// After a life ended; `progress` says whether it did something useful. The delay until the
+    /// next life, if there shall be one.
     pub fn after(&mut self, end: End, progress: bool) -> Option<Duration> {
         if progress {
             self.consecutive = 0;
@@ -52,7 +52,8 @@ impl Respawn {
 mod tests {
     use super::*;
 
-    /// Spawns at virtual time 0 a child whose every life takes `life`, and returns when its lives began.
+    /// Spawns at virtual time 0 a child whose every life takes `life`, and returns when its lives
+    /// began.
     fn lives(life: Duration, end: End, progress: bool, count: usize) -> Vec<Duration> {
         let mut respawn = Respawn::default();
         let mut now = Duration::ZERO;

@@ -47,8 +47,8 @@ impl Fleet {
         Fleet { endpoint, uid: uid.into(), managers: Arc::default() }
     }
 
-    /// Where a pod's stream manager is. The first call for a pod starts to connect, which needs a tokio
-    /// runtime.
+    /// Where a pod's stream manager is. The first call for a pod starts to connect, which needs a
+    /// tokio runtime.
     pub fn set_address(&self, pod: PodId, address: SocketAddr) {
         self.managers()
             .entry(pod)

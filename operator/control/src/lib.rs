@@ -1,9 +1,11 @@
 //! The operator's side of the control channel to stream managers.
 //!
-//! A [`Manager`] keeps one link up by itself and pushes the newest plan again to a stream manager that
-//! came back with less; a [`Fleet`] is all managers of one topology. This crate never makes a plan.
+//! A [`Manager`] keeps one link up by itself and pushes the newest plan again to a stream manager
+//! that came back with less; a [`Fleet`] is all managers of one topology. This crate never makes a
+//! plan.
 //!
-//! * [`manager`], [`fleet`]: the handles. * `session`: the link of one manager, made again and again.
+//! * [`manager`], [`fleet`]: the handles.
+//! * `session`: the link of one manager, made again and again.
 //! * `pending`: what a manager still has to hear and to answer; pure.
 
 pub mod fleet;

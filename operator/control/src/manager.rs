@@ -45,7 +45,8 @@ pub enum Error {
     Unknown(PodId),
 }
 
-/// One stream manager. Keeps its link up by itself, until the last handle is dropped; cheap to clone.
+/// One stream manager. Keeps its link up by itself, until the last handle is dropped; cheap to
+/// clone.
 #[derive(Clone)]
 pub struct Manager {
     pod: PodId,
@@ -55,8 +56,8 @@ pub struct Manager {
 }
 
 impl Manager {
-    /// Starts to connect and stays connected. `endpoint` has the operator's credentials. Needs a tokio
-    /// runtime.
+    /// Starts to connect and stays connected. `endpoint` has the operator's credentials. Needs a
+    /// tokio runtime.
     pub fn connect(endpoint: Endpoint, uid: &str, pod: PodId, address: SocketAddr) -> Manager {
         let (requests, received) = mpsc::channel(WAITING);
         let (address, addressed) = watch::channel(address);
@@ -84,8 +85,8 @@ impl Manager {
         *self.state.borrow() == State::Up
     }
 
-    /// Pushes a plan and waits until it is in force. It is pushed again after a reconnect if need be, also
-    /// after the deadline, until it is refused or a newer one is pushed.
+    /// Pushes a plan and waits until it is in force. It is pushed again after a reconnect if need
+    /// be, also after the deadline, until it is refused or a newer one is pushed.
     pub async fn push(&self, plan: Arc<PhysicalPlan>, within: Duration) -> Result<(), Error> {
         let pod = self.pod;
         self.request(within, |answer| Request::Push { plan, answer })
@@ -98,8 +99,8 @@ impl Manager {
         self.request(within, |answer| Request::Status { answer }).await
     }
 
-    /// A task crashed: counted and shown by the stream manager. Does not wait; of reports that cannot be
-    /// delivered the newest are kept.
+    /// A task crashed: counted and shown by the stream manager. Does not wait; of reports that
+    /// cannot be delivered the newest are kept.
     pub fn crashed(&self, task: TaskId, error: String) -> Result<(), Error> {
         self.requests.try_send(Request::Crashed { task, error }).map_err(|_| Error::Busy(self.pod))
     }

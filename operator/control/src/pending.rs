@@ -1,7 +1,8 @@
 //! What one stream manager still has to hear and to answer: no I/O, no clock.
 //!
-//! Requests come in by [`Pending::add`], what happens on the link by `handle_*`; after each of these
-//! [`Pending::poll_send`] is called until it has nothing more to say, as long as the link is up.
+//! Requests come in by [`Pending::add`], what happens on the link by `handle_*`; after each of
+//! these [`Pending::poll_send`] is called until it has nothing more to say, as long as the link is
+//! up.
 
 use egret_topology::{id::TaskId, plan::PhysicalPlan};
 use egret_wire::control::{FromOperator, PodStatus, ToOperator};
@@ -62,8 +63,8 @@ impl Pending {
         }
     }
 
-    /// A new link to a stream manager that has a plan of this revision. All that was on its way over the
-    /// old link is said again; of a plan that is in force already nothing need be said.
+    /// A new link to a stream manager that has a plan of this revision. All that was on its way
+    /// over the old link is said again; of a plan that is in force already nothing need be said.
     pub(crate) fn handle_connected(&mut self, revision: u64) {
         self.accepted(revision);
         self.plan_sent = self.plan.as_ref().is_none_or(|plan| plan.revision <= revision);
@@ -117,8 +118,8 @@ impl Pending {
         }
     }
 
-    /// Drops questions that were not sent and whose askers have given up. Those that were sent keep their
-    /// place: answers come in order.
+    /// Drops questions that were not sent and whose askers have given up. Those that were sent keep
+    /// their place: answers come in order.
     fn forget_deaf(&mut self) {
         let mut place = 0;
         let sent = self.statuses_sent;

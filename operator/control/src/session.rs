@@ -139,7 +139,8 @@ impl Session {
         }
     }
 
-    /// Takes requests in while something else goes on, until the address changes or no handle is left.
+    /// Takes requests in while something else goes on, until the address changes or no handle is
+    /// left.
     async fn meanwhile<T>(&mut self, what: impl Future<Output = T>) -> Result<T, Turn> {
         tokio::pin!(what);
         loop {

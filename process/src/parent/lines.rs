@@ -37,8 +37,8 @@ impl Tail {
     }
 }
 
-/// Reads to the end. Lines go to the tail, if there is one, and then to the channel. A channel that nobody
-/// reads any more does not keep the child from writing.
+/// Reads to the end. Lines go to the tail, if there is one, and then to the channel. A channel that
+/// nobody reads any more does not keep the child from writing.
 ///
 /// The pipe of a dead child ends at once, unless a grandchild holds it: nobody waits long for that.
 pub(super) async fn read(
@@ -73,7 +73,8 @@ async fn given_up(dead: &mut watch::Receiver<bool>) {
     time::sleep(PIPE_GRACE).await;
 }
 
-/// The next line, cut to [`MAX_LINE`]; `None` at the end or on an error, which for a pipe is the same.
+/// The next line, cut to [`MAX_LINE`]; `None` at the end or on an error, which for a pipe is the
+/// same.
 async fn next(pipe: &mut (impl AsyncBufRead + Unpin)) -> Option<String> {
     let mut line = Vec::new();
     let mut any = false;
