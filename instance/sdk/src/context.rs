@@ -74,8 +74,14 @@ impl Context {
             serde_json::Value::Null => serde_json::Value::Object(Default::default()),
             config => config.clone(),
         };
-        serde_json::from_value(config).map_err(|error| {
-            Error::msg(format!("config of component `{}` is wrong: {error}", self.component))
+        serde_path_to_error::deserialize(config).map_err(|error| {
+            // The path is `.` where the config as a whole is wrong, as with a field left out.
+            let field = match error.path().to_string().as_str() {
+                "." => String::new(),
+                path => format!(" at `{path}`"),
+            };
+            let why = error.into_inner();
+            Error::msg(format!("config of component `{}` is wrong{field}: {why}", self.component))
         })
     }
 
