@@ -101,6 +101,7 @@ impl<'a> AckReader<'a> {
 
     /// The next entry.
     #[inline]
+    #[expect(clippy::should_implement_trait, reason = "it can fail, and may lend")]
     pub fn next(&mut self) -> Result<Option<(u64, Verdict<'a>)>, Malformed> {
         if self.left == 0 {
             return if self.entries.is_empty() {

@@ -76,6 +76,7 @@ impl Cutter {
 
     /// The next frame, if all of it is here. An error is final for the stream.
     #[inline]
+    #[expect(clippy::should_implement_trait, reason = "it can fail, and may lend")]
     pub fn next(&mut self) -> Result<Option<Frame>, Malformed> {
         let header = match self.header {
             Some(header) => header,

@@ -296,11 +296,13 @@ impl Kit {
     /// Carries what gateways want: frames to their destinations, positions, questions.
     fn deliver(&mut self) -> Result<(), KitError> {
         for task in self.cells.keys().copied().collect::<Vec<_>>() {
-            loop {
-                let Some(cell) = self.cells.get_mut(&task) else { break };
-                let Some(event) = cell.gateway.poll_event() else { break };
+            let poll = |cells: &mut BTreeMap<TaskId, Cell>| {
+                cells.get_mut(&task).and_then(|cell| cell.gateway.poll_event())
+            };
+            while let Some(event) = poll(&mut self.cells) {
                 match event {
                     Event::Wake(key) => {
+                        let Some(cell) = self.cells.get_mut(&task) else { break };
                         let mut chunks = Vec::new();
                         while cell.gateway.poll_transmit(key, usize::MAX, &mut chunks) > 0 {}
                         cell.parked = None;

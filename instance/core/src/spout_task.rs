@@ -317,4 +317,8 @@ impl Collector for SpoutCollector<'_> {
         self.now = self.outlet.now();
         self.now
     }
+
+    fn room(&self) -> usize {
+        self.core.max_pending().saturating_sub(self.core.pending) as usize
+    }
 }

@@ -186,4 +186,8 @@ pub trait Collector {
     fn split(&mut self, name: &str) -> SplitId;
     /// The time.
     fn now(&mut self) -> Nanos;
+    /// Roots that may be emitted before `maxPending` is reached.
+    fn room(&self) -> usize {
+        usize::MAX
+    }
 }
