@@ -17,7 +17,7 @@ use egret_wire::{
     control::{ALPN_PEER, Peer},
     limits::VERSION,
 };
-use std::{rc::Rc, time::Instant};
+use std::rc::Rc;
 use tokio::{sync::mpsc, task::spawn_local, time::timeout};
 
 /// What a peer's hello says.
@@ -36,15 +36,13 @@ pub(crate) async fn dial(manager: Rc<Manager>, pod: PodId) {
             .plan()
             .and_then(|plan| plan.plan().pods.get(pod.0 as usize).map(|planned| planned.address));
         let Some(address) = address else { break };
-        let started = Instant::now();
         match manager.endpoint.connect(address, &whom, ALPN_PEER).await {
             Ok(connection) => {
-                dialed(&manager, &connection, &whom, pod).await;
-                connection.close(close::DONE, b"");
-                // A link that lasted was a success; one that is refused at once is not.
-                if started.elapsed() > limits::HELLO {
+                // A link that came up was a success; one that is refused at once is not.
+                if dialed(&manager, &connection, &whom, pod).await {
                     backoff.reset();
                 }
+                connection.close(close::DONE, b"");
             }
             Err(error) => tracing::debug!(pod = pod.0, "no link yet: {error}"),
         }
@@ -53,11 +51,22 @@ pub(crate) async fn dial(manager: Rc<Manager>, pod: PodId) {
     manager.dialed.borrow_mut().remove(&pod);
 }
 
-async fn dialed(manager: &Rc<Manager>, connection: &Connection, peer: &Identity, pod: PodId) {
+/// Returns whether the link came up.
+async fn dialed(
+    manager: &Rc<Manager>,
+    connection: &Connection,
+    peer: &Identity,
+    pod: PodId,
+) -> bool {
     let (sender, mut receiver) = match control::open(connection).await {
         Ok(streams) => streams,
-        Err(error) => return manager.control_failed(peer, connection, &error),
+        Err(error) => {
+            manager.control_failed(peer, connection, &error);
+            return false;
+        }
     };
+    let ups = |manager: &Manager| manager.flow.borrow().ups(Link::Peer(pod));
+    let before = ups(manager);
     let (queue, listening) = greet(manager, connection, sender);
     match timeout(limits::HELLO, hello(&mut receiver, manager, pod)).await {
         Ok(Ok(Ok(hello))) => {
@@ -68,6 +77,7 @@ async fn dialed(manager: &Rc<Manager>, connection: &Connection, peer: &Identity,
         Err(_) => manager.refuse(peer, connection, "it did not say hello in time"),
     }
     drop(listening);
+    ups(manager) > before
 }
 
 /// A peer has dialed.

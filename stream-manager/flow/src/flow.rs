@@ -204,6 +204,11 @@ impl Flow {
         self.link_index.get(&link).is_some_and(|i| self.links[*i as usize].up)
     }
 
+    /// How often a link came up.
+    pub fn ups(&self, link: Link) -> u64 {
+        self.link_index.get(&link).map_or(0, |i| self.links[*i as usize].counts.ups)
+    }
+
     /// What has passed over each link.
     pub fn link_counts(&self) -> impl Iterator<Item = (Link, &LinkCounts)> {
         self.links.iter().map(|state| (state.link, &state.counts))

@@ -8,3 +8,4 @@ mod instance;
 mod pods;
 mod questions;
 mod routing;
+mod speed;
