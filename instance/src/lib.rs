@@ -33,6 +33,7 @@ mod options;
 mod run;
 mod streams;
 mod task_thread;
+pub mod testkit;
 
 pub use egret_sdk::*;
 pub use entry::{describe, main, run};

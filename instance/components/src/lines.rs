@@ -108,11 +108,13 @@ fn emit(out: &mut SpoutOutput<'_>, line: &[u8], root: Root) -> Result<()> {
 struct Allowance {
     lines: usize,
     bytes: usize,
+    touched: bool,
 }
 
 impl Allowance {
-    fn new() -> Allowance {
-        Allowance { lines: LINES_PER_CALL, bytes: BYTES_PER_CALL }
+    fn of(out: &SpoutOutput<'_>) -> Allowance {
+        let lines = LINES_PER_CALL.min(out.room());
+        Allowance { lines, bytes: BYTES_PER_CALL, touched: false }
     }
 
     fn is_left(&self) -> bool {
@@ -122,10 +124,11 @@ impl Allowance {
     fn take(&mut self, bytes: usize) {
         self.lines = self.lines.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(bytes);
+        self.touched = true;
     }
 
     fn is_touched(&self) -> bool {
-        self.lines < LINES_PER_CALL
+        self.touched
     }
 }
 

@@ -127,7 +127,7 @@ impl Spout for Words {
             Some(schedule) => schedule.start(self.next, out.now()),
             None => 0,
         };
-        for emitted in 0..WORDS_PER_CALL {
+        for emitted in 0..WORDS_PER_CALL.min(out.room()) {
             if let Some(n) = self.replays.pop_front() {
                 self.emit(n, Root::id(n).replay(), out)?;
                 continue;

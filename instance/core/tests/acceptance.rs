@@ -3,6 +3,8 @@
 //! Among them the facts of Heron's and Storm's integration tests (fields_grouping, all and global
 //! grouping, AckBranching, Timeout, submit inactive).
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod acceptance {
     mod ack;
     mod components;

@@ -196,7 +196,7 @@ impl Spout for Files {
     }
 
     fn next(&mut self, out: &mut SpoutOutput<'_>) -> Result<Next> {
-        let (mut allowance, mut looks) = (Allowance::new(), SPLITS_PER_CALL);
+        let (mut allowance, mut looks) = (Allowance::of(out), SPLITS_PER_CALL);
         while allowance.is_left() {
             if let Some(id) = self.replays.pop() {
                 allowance.take(self.emit_again(id, out)?);

@@ -172,7 +172,7 @@ impl Spout for Follow {
     }
 
     fn next(&mut self, out: &mut SpoutOutput<'_>) -> Result<Next> {
-        let mut allowance = Allowance::new();
+        let mut allowance = Allowance::of(out);
         let mut idle = 0;
         while allowance.is_left() {
             if let Some(id) = self.replays.pop() {

@@ -141,7 +141,7 @@ impl Spout for StandardInput {
     }
 
     fn next(&mut self, out: &mut SpoutOutput<'_>) -> Result<Next> {
-        let mut allowance = Allowance::new();
+        let mut allowance = Allowance::of(out);
         while allowance.is_left() {
             if let Some(id) = self.replays.pop_front() {
                 if let Some(line) = self.held.get(&id) {
