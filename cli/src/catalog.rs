@@ -3,11 +3,7 @@
 mod describe;
 
 use crate::load::problem::{Origin, Problem, Problems};
-use egret_topology::{
-    declaration::{Catalog, Declaration, Declared},
-    plan::ComponentKind::{self, Bolt, Spout},
-    stream::Stream,
-};
+use egret_topology::declaration::{Catalog, Declaration};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -26,11 +22,19 @@ impl Binaries {
     pub(crate) fn catalog(&self) -> &Catalog {
         &self.catalog
     }
+
+    /// The user's binary that runs a component; none for a built-in one.
+    pub(crate) fn program(&self, component: &str) -> Option<&Path> {
+        self.programs.get(component).map(PathBuf::as_path)
+    }
 }
 
 /// Asks the user's binaries for their components. One of theirs may replace a built-in one.
 pub(crate) fn ask(binaries: &[PathBuf]) -> Result<Binaries, Problems> {
-    let mut known = Binaries { catalog: Catalog::new(built_in()), programs: BTreeMap::new() };
+    let mut known = Binaries {
+        catalog: Catalog::new(egret_components::registry().describe().components),
+        programs: BTreeMap::new(),
+    };
     let mut problems = Vec::new();
     for binary in binaries {
         match describe::describe(binary) {
@@ -64,25 +68,4 @@ impl Binaries {
 
 fn option(binary: &Path) -> Origin {
     Origin::Option(format!("--instance {}", binary.display()))
-}
-
-/// What is built in.
-fn built_in() -> Vec<Declaration> {
-    let declare = |name: &str, kind: ComponentKind, streams: Declared| Declaration {
-        name: name.to_owned(),
-        kind,
-        streams,
-    };
-    let one = |fields: &[&str]| Declared::fixed([Stream::default_of(fields.iter().copied())]);
-    let counts = ["default", "top"].map(|name| Stream::named(name, ["word", "count"]));
-    vec![
-        declare("lines", Spout, one(&["line"])),
-        declare("words", Spout, one(&["word"])),
-        declare("split", Bolt, one(&["word"])),
-        declare("count", Bolt, Declared::fixed(counts)),
-        declare("filter", Bolt, Declared::SameAsInput),
-        declare("print", Bolt, Declared::none()),
-        declare("file", Bolt, Declared::none()),
-        declare("discard", Bolt, Declared::none()),
-    ]
 }

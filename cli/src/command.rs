@@ -1,6 +1,6 @@
 //! The command line: what there is to do, and who does it.
 
-use crate::{completions, plan, validate};
+use crate::{completions, plan, run, validate};
 use clap::{Parser, Subcommand};
 use egret_process::Exit;
 
@@ -14,16 +14,18 @@ pub(crate) struct Egret {
 
 const EXAMPLES: &str = "\
 Examples:
+  egret run examples/word-count.yaml
   egret validate examples/word-count.yaml
   egret plan examples/word-count.yaml --pods 3
   egret completions bash > ~/.local/share/bash-completion/completions/egret
 
-Exit codes: 0 all is well, 1 something failed, 2 what you wrote is wrong.";
+Exit codes: 0 all is well, 1 something failed, 2 what you wrote is wrong, 130 interrupted.";
 
 #[derive(Subcommand, Debug)]
 enum Command {
     Completions(completions::Options),
     Plan(plan::Options),
+    Run(run::Options),
     Validate(validate::Options),
 }
 
@@ -40,6 +42,7 @@ pub(crate) fn main() -> Exit {
     match egret.command {
         Command::Completions(options) => completions::main(options),
         Command::Plan(options) => plan::main(&options),
+        Command::Run(options) => run::main(&options),
         Command::Validate(options) => validate::main(&options),
     }
 }

@@ -6,10 +6,13 @@ mod completions;
 mod load;
 mod output;
 mod plan;
+mod roles;
+mod run;
 mod validate;
 
-use egret_process::Exit;
+use std::process::{ExitCode, Termination};
 
-fn main() -> Exit {
-    command::main()
+fn main() -> ExitCode {
+    let args: Vec<_> = std::env::args_os().collect();
+    roles::play(&args).unwrap_or_else(|| command::main().report())
 }
