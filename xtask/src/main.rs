@@ -1,2 +1,53 @@
-//! (skeleton)
-fn main() {}
+//! Chores of the repository: `cargo xtask test` and `cargo xtask tidy`.
+
+mod stage;
+mod test;
+mod tidy;
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+const USAGE: &str = "\
+usage: cargo xtask test [--only STAGE]...   run all checks, or these stages of them
+       cargo xtask tidy                     check the house rules only";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    let outcome = match &words[..] {
+        ["tidy"] => tidy::report(&root()).map_err(|violations| violations.trim_end().to_owned()),
+        ["test", rest @ ..] => stages(rest).and_then(|only| test::run(&root(), &only)),
+        _ => Err(USAGE.to_owned()),
+    };
+    match outcome {
+        Ok(text) => {
+            println!("{text}");
+            ExitCode::SUCCESS
+        }
+        Err(text) => {
+            println!("{text}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The stages named by `--only`; none means all.
+fn stages(mut args: &[&str]) -> Result<Vec<String>, String> {
+    let mut only = Vec::new();
+    while let ["--only", name, rest @ ..] = args {
+        if !test::STAGES.contains(name) {
+            return Err(format!("no stage `{name}`; there are: {}", test::STAGES.join(", ")));
+        }
+        only.push((*name).to_owned());
+        args = rest;
+    }
+    if args.is_empty() { Ok(only) } else { Err(USAGE.to_owned()) }
+}
+
+/// The repository.
+fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_owned()
+}

@@ -1,0 +1,37 @@
+# The usual verbs. Each calls what can be called without just, too.
+
+# what there is
+default:
+    @just --list
+
+# all checks, as in CI; `just test --only clippy` for one stage
+test *args:
+    cargo xtask test {{args}}
+
+# the house rules
+tidy:
+    cargo xtask tidy
+
+# format everything
+fmt:
+    cargo fmt --all
+
+# clippy with warnings as errors
+lint:
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# the reference of all crates, in target/doc
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# run a topology: `just run examples/word-count.yaml --duration 10s`
+run *args:
+    cargo run --release -- run {{args}}
+
+# licences, banned crates, sources (needs cargo-deny)
+deny:
+    cargo deny check bans licenses sources
+
+# one fuzz target for a while (needs nightly and cargo-fuzz): `just fuzz data 60`
+fuzz target seconds="60":
+    cd wire/fuzz && cargo +nightly fuzz run {{target}} -- -max_total_time={{seconds}}
