@@ -6,8 +6,10 @@ use egret_topology::{
     packing_plan::PackingPlan,
 };
 use std::{
-    fs, io,
+    fs::{self, Permissions},
+    io,
     net::SocketAddr,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -42,7 +44,10 @@ impl Directory {
         packing: &PackingPlan,
         keep: bool,
     ) -> Result<Directory, Error> {
-        let made = tempfile::Builder::new().prefix(&format!("egret-{topology}-")).tempdir();
+        let made = tempfile::Builder::new()
+            .prefix(&format!("egret-{topology}-"))
+            .permissions(Permissions::from_mode(0o700))
+            .tempdir();
         let temporary =
             made.map_err(|source| Error::Make { parent: std::env::temp_dir(), source })?;
         let (removed, path) = if keep {

@@ -32,7 +32,7 @@ impl Progress {
         let elapsed = now.duration_since(self.at).as_secs_f64().max(1e-3);
         let roots = tally.roots();
         let headline = format!(
-            "{} {what} for {}: {} trees acked, {} failed, {} timed out, {} pending",
+            "{}, {}, {what}: {} trees acked, {} failed, {} timed out, {} pending",
             logical.name,
             words::time(running),
             words::grouped(roots.acked),

@@ -17,6 +17,10 @@ use tokio::task::JoinSet;
 
 /// Time between questions for the status.
 const STATUS_EVERY: Duration = Duration::from_millis(500);
+/// The same when the end may be near: in a drain, and at first, because a small input ends at once.
+const STATUS_SOON: Duration = Duration::from_millis(100);
+/// How long a run counts as one that may end at once.
+const YOUNG: Duration = Duration::from_secs(3);
 /// Time between looks for addresses at the start.
 const START_EVERY: Duration = Duration::from_millis(10);
 /// A stream manager that is alive answers in milliseconds; one that restarts answers the next question.
@@ -45,7 +49,8 @@ impl Local<'_> {
     /// Time has passed.
     pub(super) fn tick(&mut self) -> Result<(), String> {
         let now = Instant::now();
-        self.tick_at = now + STATUS_EVERY;
+        let soon = self.stage == Stage::Draining || self.is_young(now);
+        self.tick_at = now + if soon { STATUS_SOON } else { STATUS_EVERY };
         match self.stage {
             Stage::Starting => {
                 self.tick_at = now + START_EVERY;
@@ -66,6 +71,10 @@ impl Local<'_> {
             self.cause = Some(Cause::Failed(why));
         }
         Ok(())
+    }
+
+    fn is_young(&self, now: Instant) -> bool {
+        self.began.is_none_or(|began| now.duration_since(began) < YOUNG)
     }
 
     fn duration_is_over(&self, now: Instant) -> bool {
@@ -203,9 +212,9 @@ impl Local<'_> {
             self.progressed = (progress, now);
         }
         let what = match self.stage {
-            Stage::Draining => "drains",
-            Stage::Closing | Stage::Stopping | Stage::Down => "closes",
-            _ => "runs",
+            Stage::Draining => "draining",
+            Stage::Closing | Stage::Stopping | Stage::Down => "closing",
+            _ => "running",
         };
         let running = self.began.map_or(Duration::ZERO, |began| now.duration_since(began));
         let look = (&self.loaded.logical, self.packing, &self.tally);

@@ -1,0 +1,65 @@
+//! What the command line says without running anything.
+
+use crate::run::{egret, example};
+
+fn said(args: &[&str]) -> (Option<i32>, String, String) {
+    let output = egret(args);
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn a_valid_topology_is_said_to_be_one() {
+    let file = example("word-count.yaml");
+    let (code, stdout, stderr) = said(&["validate", file.to_str().unwrap()]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    assert!(stdout.ends_with("topology `word-count` is valid: 5 components, 8 tasks in 2 pods\n"));
+}
+
+#[test]
+fn what_the_user_wrote_wrong_is_exit_code_2() {
+    let file = example("word-count.yaml");
+    let file = file.to_str().unwrap();
+    for (args, words) in [
+        (vec!["run", file, "--set", "pods=0"], "0 is not in the range"),
+        (vec!["run", file, "--set", "spouts.line.parallelism=2"], "did you mean `lines`?"),
+        (vec!["validate", "/no/such/file"], "cannot read the file"),
+        (vec!["plan", file, "--instance", "/bin/true"], "printed no description"),
+        (vec!["run", file, "--duration", "3"], "a number has no unit"),
+        (vec!["frobnicate"], "unrecognized subcommand"),
+    ] {
+        let (code, stdout, stderr) = said(&args);
+        assert_eq!((code, stdout.as_str()), (Some(2), ""), "{args:?}: {stderr}");
+        assert!(stderr.contains(words), "{args:?}: {stderr}");
+    }
+}
+
+#[test]
+fn a_plan_is_a_table_or_json_or_yaml() {
+    let file = example("copy-lines.yaml");
+    let file = file.to_str().unwrap();
+    let (_, table, _) = said(&["plan", file, "--pods", "2"]);
+    assert!(table.starts_with("Topology copy-lines: 6 tasks in 2 pods (RoundRobin)\n"), "{table}");
+    let (_, json, _) = said(&["plan", file, "--output", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["topology"], "copy-lines");
+    assert_eq!(json["pods"].as_array().unwrap().len(), 3);
+    assert_eq!(json["pods"][0]["tasks"][0]["component"], "lines");
+    let (_, yaml, _) = said(&["plan", file, "--output", "yaml"]);
+    assert_eq!(serde_yaml::from_str::<serde_json::Value>(&yaml).unwrap(), json);
+}
+
+#[test]
+fn there_are_completions_help_and_a_version() {
+    for shell in ["bash", "zsh", "fish"] {
+        let (code, script, _) = said(&["completions", shell]);
+        assert_eq!(code, Some(0));
+        assert!(script.contains("egret"));
+    }
+    for command in ["run", "validate", "plan"] {
+        let (code, help, _) = said(&[command, "--help"]);
+        assert_eq!(code, Some(0));
+        assert!(help.contains("Examples:"), "{help}");
+    }
+    assert_eq!(said(&["--version"]).1, concat!("egret ", env!("CARGO_PKG_VERSION"), "\n"));
+}
