@@ -1,7 +1,7 @@
 //! From a file and options to a valid topology, or to everything that is wrong with them.
 //!
-//! file → environment → overrides → shape → meaning. Each stage reports all that it finds; the next one
-//! starts only if there was nothing, because what it would say might not be true.
+//! file → environment → overrides → shape → meaning. Each stage reports all that it finds; the next
+//! one starts only if there was nothing, because what it would say might not be true.
 
 pub(crate) mod problem;
 
@@ -24,7 +24,8 @@ use std::path::{Path, PathBuf};
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct Changes {
     /// Set a field, with a path relative to `spec` and components by name, such as
-    /// `spouts.lines.config.path=text.txt`, `bolts.count.parallelism=3` or `maxPending=100`; repeatable
+    /// `spouts.lines.config.path=text.txt`, `bolts.count.parallelism=3` or `maxPending=100`;
+    /// repeatable
     #[arg(long, value_name = "PATH=VALUE")]
     pub(crate) set: Vec<String>,
 

@@ -1,7 +1,7 @@
 //! `egret run`: a whole topology on this machine, every task and every stream manager a process.
 //!
-//! This process plays the operator: it packs, gives out identities, spawns and respawns, pushes plans and
-//! asks for progress. It never sees a tuple.
+//! This process plays the operator: it packs, gives out identities, spawns and respawns, pushes
+//! plans and asks for progress. It never sees a tuple.
 
 mod children;
 mod crashes;
@@ -34,7 +34,8 @@ use std::{
 /// Run a topology on this machine
 ///
 /// Every task is a process of its own, every pod a stream manager with its instances. A run ends by
-/// itself when all input has ended and everything is acked. Ctrl-C drains, a second one stops at once.
+/// itself when all input has ended and everything is acked. Ctrl-C drains, a second one stops at
+/// once.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -43,8 +44,8 @@ Examples:
   egret run examples/word-count-synthetic.yaml --duration 20s --summary json
   egret run topology.yaml --instance ./target/release/my-components --pods 4
 
-Exit codes: 0 nothing is pending and all input has ended or the duration is over, 1 something failed,
-2 what you wrote is wrong, 130 interrupted.")]
+Exit codes: 0 nothing is pending and all input has ended or the duration is over, 1 something
+failed, 2 what you wrote is wrong, 130 interrupted.")]
 pub(crate) struct Options {
     /// Topology file; `-` is standard input
     #[arg(value_hint = ValueHint::FilePath)]

@@ -1,12 +1,12 @@
 //! `egret validate`: is this a topology?
 
 use crate::{
-    load::{self, Changes},
-    output,
+    load::{self, Changes, problem::Problems},
+    output, plan,
 };
 use clap::{Args, ValueHint};
 use egret_process::Exit;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Check topology files, without running anything
 #[derive(Args, Debug)]
@@ -25,26 +25,21 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn main(options: &Options) -> Exit {
-    let mut exit = Exit::Ok;
-    for file in &options.files {
-        let result = load::load(file, &options.changes);
-        let said = match result
-            .and_then(|loaded| crate::plan::pack(file, &loaded.logical).map(|plan| (loaded, plan)))
-        {
-            Ok((loaded, plan)) => {
-                let (logical, pods) = (&loaded.logical, plan.pods.len());
-                let (components, tasks) = (logical.components.len(), logical.tasks());
-                output::print(&format!(
-                    "{}: topology `{}` is valid: {components} components, {tasks} tasks in {pods} pods\n",
-                    file.display(),
-                    logical.name,
-                ))
-            }
-            Err(problems) => output::refuse(&problems),
-        };
-        if said != Exit::Ok {
-            exit = said;
-        }
-    }
-    exit
+    let check = |file: &PathBuf| match valid(file, &options.changes) {
+        Ok(words) => output::print(&words),
+        Err(problems) => output::refuse(&problems),
+    };
+    let exits: Vec<Exit> = options.files.iter().map(check).collect();
+    exits.into_iter().find(|exit| *exit != Exit::Ok).unwrap_or(Exit::Ok)
+}
+
+/// What there is to say of a valid file.
+fn valid(file: &Path, changes: &Changes) -> Result<String, Problems> {
+    let logical = load::load(file, changes)?.logical;
+    let pods = plan::pack(file, &logical)?.pods.len();
+    let (name, components, tasks) = (&logical.name, logical.components.len(), logical.tasks());
+    Ok(format!(
+        "{}: topology `{name}` is valid: {components} components, {tasks} tasks in {pods} pods\n",
+        file.display()
+    ))
 }

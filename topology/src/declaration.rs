@@ -12,8 +12,8 @@ use crate::{plan::ComponentKind, stream::Stream};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use std::collections::BTreeMap;
 
-/// In the fields of a declared stream: the key fields of the bolt's single input, or all its fields if
-/// it is not keyed. So `count`, fed by `word`, emits `[word, count]`.
+/// In the fields of a declared stream: the key fields of the bolt's single input, or all its fields
+/// if it is not keyed. So `count`, fed by `word`, emits `[word, count]`.
 pub const KEY_FIELDS: &str = "$key";
 
 /// Everything that a binary registers.
@@ -99,8 +99,8 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// A catalog of these; of two with one name the later stands, so that a user's binary can replace
-    /// a built-in component.
+    /// A catalog of these; of two with one name the later stands, so that a user's binary can
+    /// replace a built-in component.
     pub fn new(declarations: impl IntoIterator<Item = Declaration>) -> Catalog {
         let mut catalog = Catalog::default();
         catalog.extend(declarations);

@@ -5,8 +5,8 @@ use std::fmt;
 
 /// A duration in the words of the user; [`Duration::millis`] reads it.
 ///
-/// It is kept as text so that a wrong one is a problem of one field, found by validation, rather than a
-/// resource that cannot be read at all.
+/// It is kept as text so that a wrong one is a problem of one field, found by validation, rather
+/// than a resource that cannot be read at all.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Duration(String);

@@ -62,7 +62,8 @@ impl Grouping {
 
 /// The task, of `tasks` in all, that owns a key group.
 ///
-/// Key groups are dealt out in contiguous ranges, so that a change of `tasks` moves the fewest keys.
+/// Key groups are dealt out in contiguous ranges, so that a change of `tasks` moves the fewest
+/// keys.
 pub fn task_of_key_group(key_group: u64, tasks: usize) -> usize {
     (key_group * tasks as u64 / KEY_GROUPS) as usize
 }

@@ -1,7 +1,7 @@
 //! The logical plan: a topology that passed validation, before anything is placed.
 //!
-//! Whoever holds a [`Logical`] need not ask again whether names exist, edges are acyclic or numbers are in
-//! range; nobody but [`crate::validate`] makes one. The raw resource is not seen any more.
+//! Whoever holds a [`Logical`] need not ask again whether names exist, edges are acyclic or numbers
+//! are in range; nobody but [`crate::validate`] makes one. The raw resource is not seen any more.
 
 pub use crate::resource::{Packing, State};
 use crate::{

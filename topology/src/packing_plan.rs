@@ -57,7 +57,8 @@ impl PackingPlan {
         self.pods.iter().flat_map(|pod| pod.tasks.iter().map(move |task| (task, pod.id)))
     }
 
-    /// The id that a task of this plan has not been given yet, even if the plan was written by hand.
+    /// The id that a task of this plan has not been given yet, even if the plan was written by
+    /// hand.
     fn unused(&self) -> TaskId {
         let used = self.tasks().map(|(task, _)| task.task.0.saturating_add(1)).max();
         TaskId(used.unwrap_or(0).max(self.next_task.0))

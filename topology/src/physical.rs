@@ -55,7 +55,8 @@ pub enum Mismatch {
     },
     /// The tasks are not those of the topology.
     #[error(
-        "topology `{topology}` has no task {component}[{index}], or its packing plan has it not exactly once"
+        "topology `{topology}` has no task {component}[{index}], or its packing plan has it not \
+         exactly once"
     )]
     Tasks {
         /// The topology.

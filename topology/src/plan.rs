@@ -1,8 +1,8 @@
 //! The physical plan: everything a stream manager or an instance must know to do its part.
 //!
-//! Whoever plays the operator builds it from a packing plan and pushes it; a greater revision replaces a
-//! lesser one as a whole. There are no loose commands: pause, drain and stop are fields of it.
-//! [`PlanIndex`] answers the questions that the data path asks.
+//! Whoever plays the operator builds it from a packing plan and pushes it; a greater revision
+//! replaces a lesser one as a whole. There are no loose commands: pause, drain and stop are fields
+//! of it. [`PlanIndex`] answers the questions that the data path asks.
 
 mod index;
 

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Deserializer, Serialize, de};
 use std::fmt;
 
-/// A quantity in the words of the user, read as Kubernetes does: what is finer than the asked unit is
-/// rounded up.
+/// A quantity in the words of the user, read as Kubernetes does: what is finer than the asked unit
+/// is rounded up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Quantity(String);
@@ -12,7 +12,8 @@ pub struct Quantity(String);
 /// Why a quantity cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{text}` is not a quantity: {why}; write a number with a suffix as Kubernetes does, such as `100m` or `64Mi`"
+    "`{text}` is not a quantity: {why}; write a number with a suffix as Kubernetes does, such \
+     as `100m` or `64Mi`"
 )]
 pub struct BadQuantity {
     /// What was written.

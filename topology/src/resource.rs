@@ -1,8 +1,9 @@
 //! The `Topology` resource as a user writes it, before validation.
 //!
-//! Only the shape is checked here: unknown fields are refused, numbers are numbers. Everything that has
-//! a meaning is left to [`crate::validate`], which sees the whole and can name every problem at once.
-//! Defaults of a field stand where the field does, so that a CRD can be generated from these types.
+//! Only the shape is checked here: unknown fields are refused, numbers are numbers. Everything that
+//! has a meaning is left to [`crate::validate`], which sees the whole and can name every problem at
+//! once. Defaults of a field stand where the field does, so that a CRD can be generated from these
+//! types.
 
 mod component;
 

@@ -1,8 +1,8 @@
 //! From the resource to the logical plan: every rule of a topology, and every problem at once.
 //!
-//! Each rule speaks of one field by its path (`spec.bolts[1].inputs[0].from`), says what is wrong with it
-//! and what to do. Later rules stay silent about what an earlier one has already reported: an input from
-//! an unknown component is not also an input with unknown fields.
+//! Each rule speaks of one field by its path (`spec.bolts[1].inputs[0].from`), says what is wrong
+//! with it and what to do. Later rules stay silent about what an earlier one has already reported:
+//! an input from an unknown component is not also an input with unknown fields.
 
 mod component;
 mod cycle;
@@ -39,8 +39,9 @@ impl fmt::Display for Problem {
 
 /// Checks everything about a topology that can be known without running it.
 ///
-/// The catalog holds the declared components of the binaries at hand. Without an image a component must
-/// be in it; with an image it may be unknown, if its streams are listed or nobody consumes them.
+/// The catalog holds the declared components of the binaries at hand. Without an image a component
+/// must be in it; with an image it may be unknown, if its streams are listed or nobody consumes
+/// them.
 pub fn validate(resource: &Resource, catalog: &Catalog) -> Result<Logical, Vec<Problem>> {
     let mut problems = Problems::default();
     header(resource, &mut problems);

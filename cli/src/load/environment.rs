@@ -1,9 +1,10 @@
 //! `--env-file`: `${KEY}` and `${KEY:-default}` in the strings of a topology file.
 //!
-//! Only a file that the user names is a source, not the environment of the process, so that a run can be
-//! repeated. Without `--env-file` nothing is replaced, and the file means what it means to kubectl.
-//! `$${` stands for `${`. A value is put in as text, never as YAML, except that a scalar without quotes
-//! that is one `${...}` alone takes the type of what is put in: `parallelism: ${TASKS}` is a number.
+//! Only a file that the user names is a source, not the environment of the process, so that a run
+//! can be repeated. Without `--env-file` nothing is replaced, and the file means what it means to
+//! kubectl. `$${` stands for `${`. A value is put in as text, never as YAML, except that a scalar
+//! without quotes that is one `${...}` alone takes the type of what is put in: `parallelism:
+//! ${TASKS}` is a number.
 
 use super::{
     overrides::scalar,
@@ -17,8 +18,8 @@ use std::collections::BTreeMap;
 /// Keys and values of an environment file.
 pub(crate) type Environment = BTreeMap<String, String>;
 
-/// Reads lines of `KEY=VALUE`; empty lines and `#` comments are skipped, quotes around a value are taken
-/// off, `export ` before a key is allowed. The last of two equal keys stands.
+/// Reads lines of `KEY=VALUE`; empty lines and `#` comments are skipped, quotes around a value are
+/// taken off, `export ` before a key is allowed. The last of two equal keys stands.
 pub(crate) fn parse(name: &str, text: &str) -> Result<Environment, Vec<Problem>> {
     let (mut environment, mut problems) = (Environment::new(), Vec::new());
     for (i, line) in text.lines().enumerate() {

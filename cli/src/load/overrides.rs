@@ -1,8 +1,9 @@
 //! `--set PATH=VALUE`: overrides of single fields.
 //!
-//! A path is relative to `spec` and names spouts and bolts by their names: `spouts.lines.config.path`.
-//! Other lists are indexed: `bolts.count.inputs.0.grouping`. Whether a field exists is left to the same
-//! check that the file passes; only what cannot be found on the way is reported here.
+//! A path is relative to `spec` and names spouts and bolts by their names:
+//! `spouts.lines.config.path`. Other lists are indexed: `bolts.count.inputs.0.grouping`. Whether a
+//! field exists is left to the same check that the file passes; only what cannot be found on the
+//! way is reported here.
 
 use egret_topology::suggest;
 use serde_yaml::{Mapping, Value};
@@ -122,8 +123,8 @@ fn step<'a>(
     }
 }
 
-/// The text as a YAML scalar, or as the text that it is: `3` is a number, `*.rs` a string. A list in
-/// brackets is a list.
+/// The text as a YAML scalar, or as the text that it is: `3` is a number, `*.rs` a string. A list
+/// in brackets is a list.
 pub(crate) fn scalar(text: &str) -> Value {
     match serde_yaml::from_str::<Value>(text) {
         Ok(value @ (Value::Bool(_) | Value::Number(_) | Value::String(_))) => value,

@@ -1,8 +1,8 @@
 //! From the path of a field to its line and column.
 //!
 //! The YAML parser proper gives values without positions. This pass over the same text keeps the
-//! positions and no values, and on the way refuses what is not worth parsing: several documents, nesting
-//! beyond reason, and aliases that unfold into more than any topology needs.
+//! positions and no values, and on the way refuses what is not worth parsing: several documents,
+//! nesting beyond reason, and aliases that unfold into more than any topology needs.
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span};
 use std::collections::{BTreeMap, HashMap};

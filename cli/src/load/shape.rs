@@ -20,8 +20,8 @@ pub(crate) struct Misshapen {
 
 /// The resource, or what is wrong with its shape.
 ///
-/// Reading stops at the first wrong field. To find the others, that field is taken out and the rest is
-/// read again.
+/// Reading stops at the first wrong field. To find the others, that field is taken out and the rest
+/// is read again.
 pub(crate) fn resource(value: &Value) -> Result<Resource, Vec<Misshapen>> {
     let mut found = Vec::new();
     if let Some(path) = not_finite(value, String::new()) {
@@ -104,7 +104,8 @@ fn quoted(words: &str) -> impl Iterator<Item = &str> + Clone {
     words.split('`').skip(1).step_by(2)
 }
 
-/// Takes the field at the end of a path out of its map. Items of lists stay, or others would move up.
+/// Takes the field at the end of a path out of its map. Items of lists stay, or others would move
+/// up.
 fn take_out(value: &mut Value, path: &[Segment]) -> bool {
     let mut value = value;
     let Some((last, way)) = path.split_last() else { return false };
@@ -180,14 +181,17 @@ spec:
                 "metadata.uid: there is no field `uid` (the fields are name, namespace, labels, \
                  annotations)",
                 "spec.maxpending: there is no field `maxpending` (did you mean `maxPending`? the \
-                 fields are image, delivery, maxPending, messageTimeout, pods, packing, podCapacity, \
+                 fields are image, delivery, maxPending, messageTimeout, pods, packing, \
+                 podCapacity, \
                  state, spouts, bolts)",
                 "spec.pods: expected a whole number, found string \"many\"",
-                "spec.delivery: `atLeastOnce` is not possible here (did you mean `AtLeastOnce`? the \
+                "spec.delivery: `atLeastOnce` is not possible here (did you mean `AtLeastOnce`? \
+                 the \
                  possible values are AtLeastOnce, AtMostOnce, EffectivelyOnce)",
                 "spec.spouts[0].parallelism: expected a whole number, found a list",
                 "spec.bolts[0].nam: there is no field `nam` (did you mean `name`? the fields are \
-                 name, parallelism, component, image, config, streams, resources, env, inputs, tick)",
+                 name, parallelism, component, image, config, streams, resources, env, inputs, \
+                 tick)",
                 "spec.bolts[0].inputs: expected a list, found a map",
                 "spec.bolts[0]: the field `name` is missing",
             ]

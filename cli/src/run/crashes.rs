@@ -7,8 +7,8 @@ use std::{collections::BTreeMap, time::Duration};
 /// Own exits in a row without progress, after which a child counts as broken.
 const MANY: u32 = 5;
 
-/// Time without progress of anything, after which a broken child ends the run: others may work on as
-/// long as they can.
+/// Time without progress of anything, after which a broken child ends the run: others may work on
+/// as long as they can.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The children that crash.

@@ -1,7 +1,8 @@
-//! What is shown while a topology runs: a table that stays at the bottom of a terminal, or plain lines.
+//! What is shown while a topology runs: a table that stays at the bottom of a terminal, or plain
+//! lines.
 //!
-//! Progress and notes go to stderr, what components print to stdout; with `--summary json` they go to
-//! stderr too, so that stdout is one JSON object.
+//! Progress and notes go to stderr, what components print to stdout; with `--summary json` they go
+//! to stderr too, so that stdout is one JSON object.
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{

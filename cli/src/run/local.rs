@@ -1,5 +1,5 @@
-//! One local run from the first process to the last: a loop over what children, stream managers, the user
-//! and the clock say.
+//! One local run from the first process to the last: a loop over what children, stream managers,
+//! the user and the clock say.
 //!
 //! ```text
 //! Starting ──► Pushing ───► Running ──► Draining ───► Closing ───► Stopping ──────► Down

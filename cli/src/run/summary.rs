@@ -119,7 +119,8 @@ impl Summary {
         // Writing to a string does not fail.
         let _ = write!(
             text,
-            "\n  roots     {} emitted = {} acked + {} failed + {} timed out + {} pending; {} replayed",
+            "\n  roots     {} emitted = {} acked + {} failed + {} timed out + {} pending; {} \
+             replayed",
             number(emitted),
             number(acked),
             number(failed),

@@ -122,8 +122,9 @@ fn has_ended(phase: Phase) -> bool {
     matches!(phase, Phase::Ended | Phase::Closed)
 }
 
-/// What a task has done that is not done again by its next life. Tuples that were only received, or roots
-/// that were only emitted, are not: a task that dies of its first tuple receives one in every life.
+/// What a task has done that is not done again by its next life. Tuples that were only received, or
+/// roots that were only emitted, are not: a task that dies of its first tuple receives one in every
+/// life.
 fn progress(status: &TaskStatus, delivery: Delivery) -> u64 {
     let is_spout_without_acks = delivery == Delivery::AtMostOnce && status.total.executed == 0;
     let done = if is_spout_without_acks { status.total.emitted } else { status.total.acked };

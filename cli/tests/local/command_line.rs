@@ -63,3 +63,39 @@ fn there_are_completions_help_and_a_version() {
     }
     assert_eq!(said(&["--version"]).1, concat!("egret ", env!("CARGO_PKG_VERSION"), "\n"));
 }
+
+/// A script that answers `describe` like this.
+fn binary(dir: &std::path::Path, name: &str, script: &str) -> String {
+    use std::os::unix::fs::PermissionsExt;
+    let path = dir.join(name);
+    std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_binary_is_asked_for_its_components() {
+    let dir = tempfile::tempdir().unwrap();
+    let description = r#"echo '{"components":[
+        {"name":"mine","kind":"spout","streams":[{"fields":["x"]}]},
+        {"name":"same","kind":"bolt","streams":"sameAsInput"}]}'"#;
+    let mine = binary(dir.path(), "mine", description);
+    let file = dir.path().join("topology.yaml");
+    let text = "apiVersion: egret.dev/v1alpha1\nkind: Topology\nmetadata: {name: t}\nspec:\n  \
+                spouts: [{name: mine}]\n  bolts:\n  - {name: same, inputs: [{from: mine}]}\n  - \
+                {name: print, inputs: [{from: same, grouping: Fields, fields: [x]}]}\n";
+    std::fs::write(&file, text).unwrap();
+    let file = file.to_str().unwrap();
+    let (code, _, stderr) = said(&["validate", file, "--instance", &mine]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    let (code, _, stderr) = said(&["validate", file]);
+    assert_eq!(code, Some(2));
+    assert!(stderr.contains("no spout `mine` is known"), "{stderr}");
+    let twin = binary(dir.path(), "twin", description);
+    let (_, _, stderr) = said(&["validate", file, "--instance", &mine, "--instance", &twin]);
+    assert!(stderr.contains("`mine` is registered by"), "{stderr}");
+    let broken = binary(dir.path(), "broken", "echo 'no such thing' >&2; exit 3");
+    let (code, _, stderr) = said(&["validate", file, "--instance", &broken]);
+    assert_eq!(code, Some(2));
+    assert!(stderr.contains("exit status: 3: no such thing"), "{stderr}");
+}

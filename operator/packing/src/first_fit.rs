@@ -1,8 +1,9 @@
 //! First fit decreasing: as few pods as the requested resources allow, the largest task first.
 //!
-//! Tasks stay where they are while they fit there; only the others and new ones are placed, into the first
-//! pod with room. If that needs more pods than are allowed, all are placed anew: better many moves than
-//! none. Emptied pods are filled by whole pods from the end, because pods are numbered without gaps.
+//! Tasks stay where they are while they fit there; only the others and new ones are placed, into
+//! the first pod with room. If that needs more pods than are allowed, all are placed anew: better
+//! many moves than none. Emptied pods are filled by whole pods from the end, because pods are
+//! numbered without gaps.
 
 use crate::{
     PackingError, Task,

@@ -1,7 +1,8 @@
-//! Packing: which task runs in which pod. A pure function of the logical plan and the previous packing.
+//! Packing: which task runs in which pod. A pure function of the logical plan and the previous
+//! packing.
 //!
-//! Nothing here knows pods that exist or resources that a cluster has left; it never waits and does no
-//! I/O. What holds of every packing plan, whatever the policy:
+//! Nothing here knows pods that exist or resources that a cluster has left; it never waits and does
+//! no I/O. What holds of every packing plan, whatever the policy:
 //!
 //! 1. every task of the topology is in exactly one pod;
 //! 2. pods are numbered from 0 without gaps;

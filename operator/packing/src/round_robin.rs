@@ -1,8 +1,8 @@
 //! Round robin: exactly the asked pods, the tasks of each component spread evenly over them.
 //!
-//! Of `n` tasks of a component every one of `p` pods gets `n / p`, and `n % p` of them one more. Which pods
-//! those are is all there is to choose; [`Extras`] chooses so that pods are even in total too, and of all
-//! such choices one that moves the fewest tasks.
+//! Of `n` tasks of a component every one of `p` pods gets `n / p`, and `n % p` of them one more.
+//! Which pods those are is all there is to choose; [`Extras`] chooses so that pods are even in
+//! total too, and of all such choices one that moves the fewest tasks.
 
 mod extras;
 

@@ -205,10 +205,12 @@ proptest! {
         for step in steps {
             let tasks: Vec<u32> = step.iter().map(|(tasks, _)| *tasks).collect();
             let requests: Value = NAMES.iter().zip(&step)
-                .map(|(name, (_, memory))| (name.to_string(), json!({"memory": format!("{memory}Gi")})))
+                .map(|(name, (_, memory))| (*name, json!({"memory": format!("{memory}Gi")})))
+                .map(|(name, requests)| (name.to_owned(), requests))
                 .collect::<serde_json::Map<_, _>>().into();
             let capacity = json!({"cpu": "100", "memory": "10Gi"});
-            let settings = json!({"packing": "FirstFitDecreasing", "pods": 20, "podCapacity": capacity});
+            let packing = "FirstFitDecreasing";
+            let settings = json!({"packing": packing, "pods": 20, "podCapacity": capacity});
             let logical = with_requests(&named(&tasks), settings, &requests);
             let plan = pack(&logical, previous.as_ref()).unwrap();
             assert_whole(&logical, &plan);
@@ -221,7 +223,8 @@ proptest! {
     }
 }
 
-// === first fit decreasing: one CPU and 1 GiB per task, pods of four of them, unless said otherwise ===
+// === first fit decreasing: one CPU and 1 GiB per task, pods of four of them, unless said otherwise
+// ===
 
 fn heron(spouts: u32, bolts: u32, pods: u32, memory: [&str; 3]) -> Logical {
     let [spout, bolt, pod] = memory;
@@ -307,8 +310,10 @@ fn too_few_pods_are_refused_with_what_does_not_fit() {
     let error = pack(&heron(4, 3, 2, EVEN), None).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "1 of 7 tasks do not fit into 2 pods of 4000m CPU and 4096Mi memory each, the first of them \
-         a task of `bolt` that requests 1000m CPU and 1024Mi memory; raise `pods` or `podCapacity`, \
+        "1 of 7 tasks do not fit into 2 pods of 4000m CPU and 4096Mi memory each, the first of \
+         them \
+         a task of `bolt` that requests 1000m CPU and 1024Mi memory; raise `pods` or \
+         `podCapacity`, \
          or lower requests or parallelism"
     );
 }

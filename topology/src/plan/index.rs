@@ -143,7 +143,8 @@ impl PlanIndex {
         inputs.iter().flat_map(|input| self.tasks_of(input.from)).copied().collect()
     }
 
-    /// Whether tuples emitted by `from` can reach `to` over any number of edges; a task reaches itself.
+    /// Whether tuples emitted by `from` can reach `to` over any number of edges; a task reaches
+    /// itself.
     pub fn reaches(&self, from: TaskId, to: TaskId) -> bool {
         let (Some(a), Some(b)) = (self.task(from), self.task(to)) else { return false };
         from == to || self.0.reach[a.component].contains(&b.component)

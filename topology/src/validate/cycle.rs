@@ -22,8 +22,8 @@ pub(super) fn order(
         order.extend(next);
     }
     let Some(mut at) = placed.iter().position(|placed| !placed) else { return order };
-    // Every component that was not placed has a source that was not either: walking up from source to
-    // source must come back to where it has been.
+    // Every component that was not placed has a source that was not either: walking up from source
+    // to source must come back to where it has been.
     let mut walked = Vec::new();
     let start = loop {
         if let Some(start) = walked.iter().position(|c| *c == at) {

@@ -82,7 +82,8 @@ fn every_problem_is_reported_at_once() {
         found,
         [
             "spec.maxPending: 0 is not in the range from 1 to 1000000",
-            "spec.messageTimeout: `30` is not a duration: a number has no unit; write whole numbers \
+            "spec.messageTimeout: `30` is not a duration: a number has no unit; write whole \
+             numbers \
              with units h, m, s or ms, as in `1m30s`",
             "spec.spouts[0].parallelism: 5000 is not in the range from 1 to 4096",
             "spec.bolts[0].inputs[0].from: there is no component `line` (did you mean `lines`? the \
@@ -143,10 +144,9 @@ fn a_cycle_is_spelled_out() {
     });
     assert_eq!(
         found,
-        [
-            "spec.bolts[0].inputs[1].from: tuples would go round in a cycle: split -> count -> split \
-          (take one of these inputs away)"
-        ]
+        ["spec.bolts[0].inputs[1].from: tuples would go round in a cycle: split -> count -> \
+             split \
+          (take one of these inputs away)"]
     );
 }
 
@@ -169,7 +169,8 @@ fn unknown_streams_and_fields_are_named_with_the_known_ones() {
         [
             "spec.bolts[1].streams: the topology lists default [word, count], but `count` declares \
              default [wrod, count] (correct the list, or leave it out)",
-            "spec.bolts[1].inputs[0].fields[0]: the stream `default` of `split` has no field `wrod` \
+            "spec.bolts[1].inputs[0].fields[0]: the stream `default` of `split` has no field \
+             `wrod` \
              (did you mean `word`? the fields are word)",
             "spec.bolts[2].inputs[0].stream: `count` has no stream `defualt` (did you mean \
              `default`? the streams of `count` are default)",
@@ -223,10 +224,9 @@ fn the_same_stream_is_not_an_input_twice() {
     });
     assert_eq!(
         found,
-        [
-            "spec.bolts[2].inputs[1].from: the stream `default` of `count` is an input already (each \
-          stream may be an input of a bolt once)"
-        ]
+        ["spec.bolts[2].inputs[1].from: the stream `default` of `count` is an input already \
+             (each \
+          stream may be an input of a bolt once)"]
     );
 }
 
@@ -244,10 +244,9 @@ fn an_unknown_component_needs_a_binary_or_its_streams() {
     };
     assert_eq!(
         problems(with_image),
-        [
-            "spec.spouts[0].component: the streams of the spout `line` are not known (pass --instance \
-          BIN with its binary, or list its output under `streams`)"
-        ]
+        ["spec.spouts[0].component: the streams of the spout `line` are not known (pass \
+             --instance \
+          BIN with its binary, or list its output under `streams`)"]
     );
     let with_streams = |spec: &mut Value| {
         with_image(spec);
@@ -270,10 +269,9 @@ fn a_bolt_listed_as_a_spout_is_refused() {
     let found = problems(|spec| spec["spouts"][0]["component"] = json!("split"));
     assert_eq!(
         found,
-        [
-            "spec.spouts[0].component: `split` is a bolt, used as a spout (list it under `bolts`; the \
-          known spouts are lines, odd)"
-        ]
+        ["spec.spouts[0].component: `split` is a bolt, used as a spout (list it under \
+             `bolts`; the \
+          known spouts are lines, odd)"]
     );
 }
 

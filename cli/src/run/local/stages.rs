@@ -23,7 +23,8 @@ const STATUS_SOON: Duration = Duration::from_millis(100);
 const YOUNG: Duration = Duration::from_secs(3);
 /// Time between looks for addresses at the start.
 const START_EVERY: Duration = Duration::from_millis(10);
-/// A stream manager that is alive answers in milliseconds; one that restarts answers the next question.
+/// A stream manager that is alive answers in milliseconds; one that restarts answers the next
+/// question.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// Time for all stream managers to start and take the plan over: thirty processes on two cores.
 const START_WITHIN: Duration = Duration::from_secs(60);
@@ -33,8 +34,8 @@ const PUSH_WITHIN: Duration = Duration::from_secs(5);
 const CLOSE_WITHIN: Duration = Duration::from_secs(10);
 /// Time for a stream manager to save its state and exit.
 const EXIT_WITHIN: Duration = Duration::from_secs(5);
-/// Time without progress beyond the message timeout, after which a drain at the end of `--duration` is
-/// given up: nobody is there to interrupt it.
+/// Time without progress beyond the message timeout, after which a drain at the end of `--duration`
+/// is given up: nobody is there to interrupt it.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(30);
 
 impl Local<'_> {
@@ -51,6 +52,12 @@ impl Local<'_> {
         let now = Instant::now();
         let soon = self.stage == Stage::Draining || self.is_young(now);
         self.tick_at = now + if soon { STATUS_SOON } else { STATUS_EVERY };
+        let under_way = !matches!(self.stage, Stage::Closing | Stage::Stopping | Stage::Down);
+        let without_progress = now.duration_since(self.progressed.1);
+        if under_way && let Some(why) = self.crashes.for_good(without_progress) {
+            self.cause = Some(Cause::Failed(why));
+            return Ok(());
+        }
         match self.stage {
             Stage::Starting => {
                 self.tick_at = now + START_EVERY;
@@ -64,11 +71,6 @@ impl Local<'_> {
             Stage::Draining if self.cause == Some(Cause::Duration) => self.give_up_drain(now),
             Stage::Closing if now.duration_since(self.since) > CLOSE_WITHIN => self.stop_tasks(),
             _ => {}
-        }
-        if matches!(self.stage, Stage::Running | Stage::Draining)
-            && let Some(why) = self.crashes.for_good(now.duration_since(self.progressed.1))
-        {
-            self.cause = Some(Cause::Failed(why));
         }
         Ok(())
     }

@@ -1,9 +1,10 @@
 //! Which pods get one task more of a component than its even share.
 //!
-//! An extra at a pod that has one more already saves a move. The choice starts with the one that saves the
-//! most, and then evens out the pods: an extra wanders from a full pod to an empty one, if need be in a
-//! chain over other pods and components, always on the way that costs the fewest moves. That is the
-//! shortest augmenting path of a minimum-cost flow, so no other even choice moves fewer tasks.
+//! An extra at a pod that has one more already saves a move. The choice starts with the one that
+//! saves the most, and then evens out the pods: an extra wanders from a full pod to an empty one,
+//! if need be in a chain over other pods and components, always on the way that costs the fewest
+//! moves. That is the shortest augmenting path of a minimum-cost flow, so no other even choice
+//! moves fewer tasks.
 
 use crate::Task;
 
@@ -62,7 +63,8 @@ impl Extras {
 
     /// The cheapest chain from a fullest to an emptiest pod, with its cost in moves.
     fn cheapest(&self, load: &[usize], most: usize, least: usize) -> Option<(i32, Vec<Step>)> {
-        // Pods are left by way of a component that has its extra there, which enters where it has none.
+        // Pods are left by way of a component that has its extra there, which enters where it has
+        // none.
         let components = self.extra.len();
         let mut to_pod: Vec<Option<i32>> =
             load.iter().map(|load| (*load == most).then_some(0)).collect();
