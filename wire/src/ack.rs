@@ -2,8 +2,10 @@
 //!
 //! ```text
 //! header | varint incarnation of the roots | entry, entry, ...
-//! entry  = varint zigzag(seq - last seq) << 2 | op, then
-//!          op 0 ack: 8 bytes XOR of edge ids   op 1 fail: varint length, cause   op 2 reset: nothing
+//! entry  = varint zigzag(seq - last seq) << 2 | op, then for
+//!          op 0, ack: 8 bytes XOR of edge ids
+//!          op 1, fail: varint length, cause
+//!          op 2, reset: nothing
 //! ```
 
 use crate::{
@@ -154,7 +156,10 @@ mod tests {
     proptest! {
         #[test]
         fn entries_come_back(
-            entries in prop::collection::vec((0u64..1 << 60, 0u8..3, any::<u64>(), ".{0,40}"), 0..50)
+            entries in prop::collection::vec(
+                (0u64..1 << 60, 0u8..3, any::<u64>(), ".{0,40}"),
+                0..50,
+            )
         ) {
             let verdict = |(_, op, xor, cause): &(u64, u8, u64, String)| match op {
                 0 => Verdict::Ack(*xor),

@@ -1,7 +1,7 @@
 //! Control messages: handshakes, plans, reports, losses (protocol section 7).
 //!
-//! JSON behind a 32-bit length: rare, readable in a capture, and open to new fields. A reader ignores
-//! fields that it does not know; a writer never changes the meaning of one.
+//! JSON behind a 32-bit length: rare, readable in a capture, and open to new fields. A reader
+//! ignores fields that it does not know; a writer never changes the meaning of one.
 
 use crate::{Malformed, data::RootId, limits};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
@@ -9,7 +9,7 @@ use egret_topology::{
     id::{Incarnation, PodId, TaskId},
     plan::PhysicalPlan,
 };
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use std::collections::BTreeMap;
 
 /// ALPN between stream managers.
@@ -334,8 +334,15 @@ pub struct UserMetric {
     pub name: String,
     /// Whether it can fall.
     pub gauge: bool,
-    /// Its value.
+    /// Its value. JSON has no number that is not finite: such a value travels as null, comes back
+    /// NaN.
+    #[serde(deserialize_with = "float_or_null")]
     pub value: f64,
+}
+
+/// Without this one NaN in user code would make every report malformed.
+fn float_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::<f64>::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
 /// What a task has done over all its incarnations.

@@ -148,7 +148,8 @@ mod tests {
     proptest! {
         #[test]
         fn frames_are_cut_whatever_the_chunks(
-            payloads in prop::collection::vec(0usize..300, 1..20), sizes in prop::collection::vec(1usize..200, 1..30)
+            payloads in prop::collection::vec(0usize..300, 1..20),
+            sizes in prop::collection::vec(1usize..200, 1..30),
         ) {
             let frames: Vec<Bytes> =
                 payloads.iter().enumerate().map(|(i, len)| frame(i as u32, *len)).collect();

@@ -4,7 +4,7 @@
 //! header | record, record, ... | table of root sources (header.tail bytes)
 //! record = roots, then header.arity values
 //! roots  = varint zigzag(seq - last seq of the same source) << 1      one root, source as before
-//!        | varint n << 1 | 1, then n times: varint source, varint zigzag(seq - last seq of that source)
+//!        | varint n << 1 | 1, then n times: varint source, varint zigzag(seq - its last seq)
 //! table  = per source: varint spout task, varint incarnation
 //! ```
 
@@ -17,7 +17,8 @@ use bytes::Bytes;
 use egret_topology::id::{Incarnation, TaskId};
 use smallvec::SmallVec;
 
-/// A root: a tuple that a spout emitted, by the spout's task, its incarnation and a sequence number.
+/// A root: a tuple that a spout emitted, by the spout's task, its incarnation and a sequence
+/// number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RootId {
     /// The task that emitted it.
@@ -252,7 +253,10 @@ mod tests {
     proptest! {
         #[test]
         fn tuples_come_back_with_their_roots(
-            tuples in prop::collection::vec((prop::collection::vec(root(), 0..4), ".{0,80}", any::<i64>()), 0..50)
+            tuples in prop::collection::vec(
+                (prop::collection::vec(root(), 0..4), ".{0,80}", any::<i64>()),
+                0..50,
+            )
         ) {
             let mut writer = DataWriter::with_capacity(64);
             for (roots, text, int) in &tuples {
@@ -270,14 +274,17 @@ mod tests {
                 let values = reader.next(&mut roots, &mut at).unwrap().unwrap();
                 prop_assert_eq!(&roots[..], &expected[..]);
                 let mut second = &values[at[1] as usize..];
-                prop_assert_eq!(value::take(&mut { values }).unwrap(), value::ValueRef::String(text));
+                let first = value::take(&mut { values }).unwrap();
+                prop_assert_eq!(first, value::ValueRef::String(text));
                 prop_assert_eq!(value::take(&mut second).unwrap(), value::ValueRef::Int(*int));
             }
             prop_assert!(reader.next(&mut roots, &mut at).unwrap().is_none());
         }
 
         #[test]
-        fn any_bytes_read_without_panic(payload: Vec<u8>, tail: u16, count: u16, arity in 0u16..20) {
+        fn any_bytes_read_without_panic(
+            payload: Vec<u8>, tail: u16, count: u16, arity in 0u16..20,
+        ) {
             let mut head = header();
             (head.tail, head.count, head.arity) = (tail, count, arity);
             if let Ok(mut reader) = DataReader::new(&head, &payload) {

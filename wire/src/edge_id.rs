@@ -1,8 +1,9 @@
-//! Edge ids: the 64-bit values whose XOR tells whether a tuple tree is complete (protocol section 6).
+//! Edge ids: the 64-bit values whose XOR tells whether a tuple tree is complete (protocol section
+//! 6).
 //!
 //! An id stands for one tuple on its way to one destination task. It is not on the wire: sender and
-//! receiver derive it from the frame's header and the tuple's place in the frame. Raw counters are never
-//! XORed, because 4n ^ (4n+1) ^ (4n+2) ^ (4n+3) is zero; each goes through a keyed mix first.
+//! receiver derive it from the frame's header and the tuple's place in the frame. Raw counters are
+//! never XORed, because 4n ^ (4n+1) ^ (4n+2) ^ (4n+3) is zero; each goes through a keyed mix first.
 
 use egret_topology::id::{Incarnation, TaskId};
 
@@ -24,7 +25,8 @@ impl EdgeIds {
     }
 }
 
-/// The finalizer of SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
+/// The finalizer of SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators,
+/// 2014).
 #[inline]
 pub fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

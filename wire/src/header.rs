@@ -48,7 +48,7 @@ pub struct Header {
     pub tail: u16,
     /// Data: fields of each tuple.
     pub arity: u16,
-    /// Flush: the task that asked for it. Ack: unused. Zero elsewhere.
+    /// Flush: the task that asked for it. End: the source once more. Zero elsewhere.
     pub origin: TaskId,
 }
 
@@ -137,6 +137,9 @@ impl Header {
         if usize::from(header.arity) > limits::MAX_FIELDS {
             let limit = limits::MAX_FIELDS as u64;
             return Err(Malformed::Limit { what: "fields", got: header.arity.into(), limit });
+        }
+        if header.base.checked_add(header.count.into()).is_none() {
+            return Err(Malformed::NotAFrame("its tuples outnumber their counter"));
         }
         if matches!(kind, Kind::End | Kind::Flush) && len != 0 {
             return Err(Malformed::NotAFrame("a mark with a payload"));

@@ -1,10 +1,11 @@
 //! The bytes on every link of Egret: encode and decode only, no sockets, no clock.
 //!
-//! `docs/protocol.md` is the specification; each module names its section. Nothing that a peer sends can
-//! make decoding panic, loop, or allocate more than [`limits`] allow.
+//! `docs/protocol.md` is the specification; each module names its section. Nothing that a peer
+//! sends can make decoding panic, loop, or allocate more than [`limits`] allow.
 //!
 //! * [`header`]: the fixed header of each frame, all that a stream manager reads.
-//! * [`data`]: tuples with their roots and values. * [`ack`]: acks, fails and resets on their way back.
+//! * [`data`]: tuples with their roots and values. * [`ack`]: acks, fails and resets on their way
+//!   back.
 //! * [`cut`]: frames out of a byte stream. * [`preamble`]: what each QUIC stream is for.
 //! * [`control`]: handshakes, plans, reports; JSON behind a length.
 //! * [`value`], [`varint`]: the pieces. * [`edge_id`]: the ids that ack tracking XORs.

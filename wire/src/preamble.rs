@@ -17,8 +17,9 @@ pub enum Class {
 
 /// What a stream is for.
 ///
-/// Between stream managers a stream serves one destination task (`source` is `None`); between a stream
-/// manager and an instance it serves one (source, destination) pair for data, one destination for acks.
+/// Between stream managers a stream serves one destination task (`source` is `None`); between a
+/// stream manager and an instance it serves one (source, destination) pair for data, one
+/// destination for acks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamKey {
     /// What travels on it.

@@ -1,6 +1,7 @@
 //! Values of tuples and their canonical bytes (protocol section 5).
 //!
-//! Equal values have equal bytes: groupings hash these bytes, so one encoding per value is a promise.
+//! Equal values have equal bytes: groupings hash these bytes, so one encoding per value is a
+//! promise.
 
 use crate::{Malformed, limits, varint};
 use std::collections::BTreeMap;

@@ -196,7 +196,8 @@ mod tests {
     #[test]
     fn functions_have_bodies_and_ends() {
         let scan = Scan::new(
-            "trait T { fn no(a: [u8; 2]); }\nfn one(f: fn(u8) -> u8)\nwhere\n{\n    if x { y }\n}\n",
+            "trait T { fn no(a: [u8; 2]); }\nfn one(f: fn(u8) -> u8)\nwhere\n{\n\
+             if x { y }\n}\n",
         );
         assert_eq!(scan.functions(), [Function { first: 1, last: 5 }]);
     }

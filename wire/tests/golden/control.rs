@@ -1,0 +1,331 @@
+//! Control messages, as JSON. Fields may be added to them; none may change its name or its meaning.
+
+use egret_topology::{
+    grouping::Grouping,
+    id::{Epoch, Incarnation, PodId, TaskId},
+    plan::{
+        ComponentKind, Delivery, PhysicalPlan, PlannedComponent, PlannedInput, PlannedPod,
+        PlannedTask, RunState,
+    },
+    stream::Stream,
+};
+use egret_wire::control::{
+    self, FromInstance, FromOperator, Hold, Holding, LossScope, Peer, Phase, PodStatus, Root,
+    RootCounts, Stalled, TaskReport, TaskStatus, ToInstance, ToOperator, UserMetric,
+};
+use serde::{Serialize, de::DeserializeOwned};
+use std::{collections::BTreeMap, fmt::Debug};
+
+const PLAN: &str = concat!(
+    r#"{"topology":"words","uid":"u-1","revision":5,"epoch":2,"state":"Running","#,
+    r#""delivery":"AtLeastOnce","maxPending":10000,"messageTimeoutMs":30000,"edgeKey":77,"#,
+    r#""components":[{"name":"lines","kind":"spout","component":"lines","config":{"path":"a"},"#,
+    r#""tickMs":null,"streams":[{"name":"default","fields":["line"],"direct":false}],"#,
+    r#""inputs":[]},{"name":"count","kind":"bolt","component":"count","config":null,"#,
+    r#""tickMs":1000,"streams":[],"#,
+    r#""inputs":[{"from":0,"stream":0,"grouping":"Fields","fields":["line"]}]}],"#,
+    r#""pods":[{"id":0,"address":"127.0.0.1:4000"}],"#,
+    r#""tasks":[{"id":0,"component":0,"index":0,"pod":0},"#,
+    r#"{"id":1,"component":1,"index":0,"pod":0}]}"#,
+);
+
+fn plan() -> Box<PhysicalPlan> {
+    let lines = PlannedComponent {
+        name: "lines".into(),
+        kind: ComponentKind::Spout,
+        component: "lines".into(),
+        config: serde_json::json!({"path": "a"}),
+        tick_ms: None,
+        streams: vec![Stream::default_of(["line"])],
+        inputs: Vec::new(),
+    };
+    let count = PlannedComponent {
+        name: "count".into(),
+        kind: ComponentKind::Bolt,
+        component: "count".into(),
+        config: serde_json::Value::Null,
+        tick_ms: Some(1000),
+        streams: Vec::new(),
+        inputs: vec![PlannedInput {
+            from: 0,
+            stream: 0,
+            grouping: Grouping::Fields { fields: vec!["line".into()] },
+        }],
+    };
+    let task = |id, component| PlannedTask { id: TaskId(id), component, index: 0, pod: PodId(0) };
+    Box::new(PhysicalPlan {
+        topology: "words".into(),
+        uid: "u-1".into(),
+        revision: 5,
+        epoch: Epoch(2),
+        state: RunState::Running,
+        delivery: Delivery::AtLeastOnce,
+        max_pending: 10_000,
+        message_timeout_ms: 30_000,
+        edge_key: 77,
+        components: vec![lines, count],
+        pods: vec![PlannedPod { id: PodId(0), address: ([127, 0, 0, 1], 4000).into() }],
+        tasks: vec![task(0, 0), task(1, 1)],
+    })
+}
+
+/// The message is written as this JSON behind its length, and read back from it.
+#[track_caller]
+fn is<T: Serialize + DeserializeOwned + PartialEq + Debug>(message: T, json: &str) {
+    let bytes = control::encode(&message).unwrap();
+    let (length, text) = bytes.split_at(4);
+    assert_eq!(std::str::from_utf8(text).unwrap(), json);
+    assert_eq!(length, (json.len() as u32).to_le_bytes());
+    assert_eq!(control::decode(&mut bytes[..].into()), Ok(Some(message)));
+}
+
+const ROOT: Root = Root { task: TaskId(0), incarnation: Incarnation(7), seq: 40 };
+
+fn splits() -> BTreeMap<String, u64> {
+    BTreeMap::from([("a.txt".to_owned(), 4096)])
+}
+
+fn hold() -> Hold {
+    Hold { root: ROOT, task: TaskId(1), how: Holding::Executing, for_ms: 1200 }
+}
+
+const ROOT_JSON: &str = r#""root":{"task":0,"incarnation":7,"seq":40}"#;
+
+fn hold_json() -> String {
+    format!(r#"{{"type":"holds",{ROOT_JSON},"task":1,"how":"executing","forMs":1200}}"#)
+}
+
+fn who_holds_json() -> String {
+    format!(r#"{{"type":"whoHolds",{ROOT_JSON}}}"#)
+}
+
+#[test]
+fn messages_of_an_instance_keep_their_json() {
+    let (version, uid, task) = (1, "u-1".to_owned(), TaskId(1));
+    is(
+        FromInstance::Hello { version, uid, task, incarnation: Incarnation(7) },
+        r#"{"type":"hello","version":1,"uid":"u-1","task":1,"incarnation":7}"#,
+    );
+    is(
+        FromInstance::Positions { splits: splits() },
+        r#"{"type":"positions","splits":{"a.txt":4096}}"#,
+    );
+    is(FromInstance::WhoHolds { root: ROOT }, &who_holds_json());
+    is(FromInstance::Holds(hold()), &hold_json());
+    is(
+        FromInstance::Broken { error: "no such file".into() },
+        r#"{"type":"broken","error":"no such file"}"#,
+    );
+}
+
+fn report() -> TaskReport {
+    TaskReport {
+        phase: Phase::Active,
+        roots: RootCounts {
+            emitted: 9,
+            acked: 4,
+            failed: 2,
+            timed_out: 1,
+            pending: 2,
+            replayed: 3,
+        },
+        emitted: 9,
+        executed: 0,
+        acked: 4,
+        failed: 3,
+        unfinished: 0,
+        backpressure_us: 1500,
+        blocked_on: Some(TaskId(1)),
+        busy_ms: 0,
+        busy_us: 800,
+        discarded: 0,
+        latency: vec![(350, 3), (1200, 1)],
+        position: Some("a.txt at 40 %".into()),
+        user: vec![UserMetric { name: "skipped".into(), gauge: false, value: 2.0 }],
+    }
+}
+
+const REPORT_JSON: &str = concat!(
+    r#""phase":"active","roots":{"emitted":9,"acked":4,"failed":2,"timedOut":1,"pending":2,"#,
+    r#""replayed":3},"emitted":9,"executed":0,"acked":4,"failed":3,"unfinished":0,"#,
+    r#""backpressureUs":1500,"blockedOn":1,"busyMs":0,"busyUs":800,"discarded":0,"#,
+    r#""latency":[[350,3],[1200,1]],"position":"a.txt at 40 %","#,
+    r#""user":[{"name":"skipped","gauge":false,"value":2.0}]"#,
+);
+
+#[test]
+fn a_report_keeps_its_json() {
+    is(FromInstance::Report(Box::new(report())), &format!(r#"{{"type":"report",{REPORT_JSON}}}"#));
+}
+
+#[test]
+fn messages_to_an_instance_keep_their_json() {
+    is(
+        ToInstance::Assign { plan: plan(), positions: splits(), restarts: 1 },
+        &format!(r#"{{"type":"assign","plan":{PLAN},"positions":{{"a.txt":4096}},"restarts":1}}"#),
+    );
+    is(
+        ToInstance::Refused { why: "too late".into(), newest: Some(Incarnation(8)) },
+        r#"{"type":"refused","why":"too late","newest":8}"#,
+    );
+    is(ToInstance::Plan(plan()), &PLAN.replacen('{', r#"{"type":"plan","#, 1));
+    is(
+        ToInstance::Loss(LossScope::Task { task: TaskId(1) }),
+        r#"{"type":"loss","kind":"task","task":1}"#,
+    );
+    is(ToInstance::WhoHolds { root: ROOT }, &who_holds_json());
+    is(ToInstance::Holds(hold()), &hold_json());
+}
+
+#[test]
+fn messages_between_stream_managers_keep_their_json() {
+    let incarnation = Incarnation(9);
+    let uid = "u-1".to_owned();
+    is(
+        Peer::Hello { version: 1, uid, pod: PodId(1), incarnation, revision: 5, losses: 2 },
+        concat!(
+            r#"{"type":"hello","version":1,"uid":"u-1","pod":1,"incarnation":9,"#,
+            r#""revision":5,"losses":2}"#
+        ),
+    );
+    is(Peer::Plan(plan()), &PLAN.replacen('{', r#"{"type":"plan","#, 1));
+    is(
+        Peer::Loss { number: 3, scope: LossScope::Link { a: PodId(0), b: PodId(1) } },
+        r#"{"type":"loss","number":3,"scope":{"kind":"link","a":0,"b":1}}"#,
+    );
+    is(
+        Peer::Loss { number: 4, scope: LossScope::Pod { pod: PodId(1) } },
+        r#"{"type":"loss","number":4,"scope":{"kind":"pod","pod":1}}"#,
+    );
+    is(Peer::WhoHolds { root: ROOT }, &who_holds_json());
+    is(Peer::Holds(hold()), &hold_json());
+}
+
+#[test]
+fn messages_with_the_operator_keep_their_json() {
+    is(
+        FromOperator::Hello { version: 1, uid: "u-1".into() },
+        r#"{"type":"hello","version":1,"uid":"u-1"}"#,
+    );
+    is(FromOperator::Plan(plan()), &PLAN.replacen('{', r#"{"type":"plan","#, 1));
+    is(FromOperator::Status, r#"{"type":"status"}"#);
+    is(
+        FromOperator::Crashed { task: TaskId(1), error: "exit code 70".into() },
+        r#"{"type":"crashed","task":1,"error":"exit code 70"}"#,
+    );
+    is(
+        ToOperator::Hello { pod: PodId(0), incarnation: Incarnation(9), revision: 5 },
+        r#"{"type":"hello","pod":0,"incarnation":9,"revision":5}"#,
+    );
+    is(
+        ToOperator::Plan { revision: 5, refused: None },
+        r#"{"type":"plan","revision":5,"refused":null}"#,
+    );
+}
+
+#[test]
+fn a_status_keeps_its_json() {
+    let task = TaskStatus {
+        task: TaskId(0),
+        connected: true,
+        incarnation: Incarnation(7),
+        restarts: 1,
+        total: report(),
+        latency: vec![(350, 9)],
+        error: None,
+    };
+    let status = PodStatus {
+        pod: PodId(0),
+        revision: 5,
+        tasks: vec![task],
+        peers_up: vec![PodId(1)],
+        peers_down: vec![PodId(2)],
+        stalled: vec![Stalled { dest: TaskId(1), bytes: 262_144, for_ms: 40 }],
+        queued_bytes: 262_144,
+        losses: 2,
+        malformed: 0,
+    };
+    is(
+        ToOperator::Status(Box::new(status)),
+        &format!(
+            concat!(
+                r#"{{"type":"status","pod":0,"revision":5,"tasks":[{{"task":0,"connected":true,"#,
+                r#""incarnation":7,"restarts":1,"total":{{{}}},"latency":[[350,9]],"#,
+                r#""error":null}}],"#,
+                r#""peersUp":[1],"peersDown":[2],"#,
+                r#""stalled":[{{"dest":1,"bytes":262144,"forMs":40}}],"#,
+                r#""queuedBytes":262144,"losses":2,"malformed":0}}"#
+            ),
+            REPORT_JSON
+        ),
+    );
+}
+
+#[test]
+fn words_keep_their_spelling() {
+    let json = |value: serde_json::Value| value.to_string();
+    let phases = [
+        Phase::Starting,
+        Phase::Active,
+        Phase::Inactive,
+        Phase::Exhausted,
+        Phase::Ended,
+        Phase::Closed,
+    ];
+    assert_eq!(
+        json(serde_json::json!(phases)),
+        r#"["starting","active","inactive","exhausted","ended","closed"]"#
+    );
+    let holdings = [Holding::Executing, Holding::Unacked, Holding::Queued, Holding::Stalled];
+    assert_eq!(json(serde_json::json!(holdings)), r#"["executing","unacked","queued","stalled"]"#);
+    let states = [
+        RunState::Running,
+        RunState::Paused,
+        RunState::Draining,
+        RunState::Finishing,
+        RunState::Stopped,
+    ];
+    assert_eq!(
+        json(serde_json::json!(states)),
+        r#"["Running","Paused","Draining","Finishing","Stopped"]"#
+    );
+    let fields = vec!["k".to_owned()];
+    let groupings = [
+        Grouping::All,
+        Grouping::Custom { custom: "mine".into() },
+        Grouping::Direct,
+        Grouping::Fields { fields: fields.clone() },
+        Grouping::Global,
+        Grouping::LocalOrShuffle,
+        Grouping::PartialKey { fields },
+        Grouping::Shuffle,
+    ];
+    assert_eq!(
+        json(serde_json::json!(groupings)),
+        concat!(
+            r#"[{"grouping":"All"},{"custom":"mine","grouping":"Custom"},{"grouping":"Direct"},"#,
+            r#"{"fields":["k"],"grouping":"Fields"},{"grouping":"Global"},"#,
+            r#"{"grouping":"LocalOrShuffle"},{"fields":["k"],"grouping":"PartialKey"},"#,
+            r#"{"grouping":"Shuffle"}]"#
+        )
+    );
+}
+
+fn read<T: DeserializeOwned>(json: &str) -> Result<Option<T>, egret_wire::Malformed> {
+    let mut bytes = (json.len() as u32).to_le_bytes().to_vec();
+    bytes.extend_from_slice(json.as_bytes());
+    control::decode(&mut bytes[..].into())
+}
+
+#[test]
+fn a_field_that_is_not_known_is_ignored() {
+    let hello = r#"{"type":"hello","version":1,"uid":"u-1","colour":["blue"]}"#;
+    assert_eq!(read(hello), Ok(Some(FromOperator::Hello { version: 1, uid: "u-1".into() })));
+}
+
+#[test]
+fn a_message_that_is_not_known_is_refused() {
+    assert!(read::<FromOperator>(r#"{"type":"dance"}"#).is_err());
+    assert!(read::<FromOperator>(r#"{"type":"hello"}"#).is_err());
+    assert!(read::<FromOperator>("").is_err());
+}

@@ -1,0 +1,20 @@
+//! The bytes of the protocol as they are written in `docs/protocol.md`. A change that breaks one of
+//! these tests breaks every peer that is not upgraded at the same moment: raise the version.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod control;
+mod edges;
+mod frames;
+mod values;
+
+/// Bytes in hex, as the document writes them.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
+}
+
+/// The lines of a listing without their remarks, as one line.
+fn listing(text: &str) -> String {
+    let bytes = text.lines().map(|line| line.split('|').next().unwrap_or_default().trim());
+    bytes.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+}
