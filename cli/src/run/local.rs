@@ -2,8 +2,9 @@
 //! the user and the clock say.
 //!
 //! ```text
-//! Starting ──► Pushing ───► Running ──► Draining ───► Closing ───► Stopping ──────► Down
-//!  managers     first plan   tasks work  spouts are off tasks exit   managers exit
+//! Starting ──► Pushing ──► Linking ──► Running ──► Draining ──► Closing ──► Stopping ──► Down
+//!  managers    first plan   tasks       spouts on   spouts off   tasks exit  managers exit
+//!                           register
 //! ```
 
 mod stages;
@@ -64,6 +65,8 @@ enum Stage {
     Starting,
     /// They take the first plan over.
     Pushing,
+    /// Tasks register, stream managers link up; spouts wait.
+    Linking,
     /// Tasks work.
     Running,
     /// Spouts are off; what is in flight goes on.
@@ -276,7 +279,7 @@ impl Local<'_> {
     /// Ctrl-C: drain; again: stop.
     fn interrupt(&mut self) {
         match self.stage {
-            Stage::Running if self.cause.is_none() => {
+            Stage::Linking | Stage::Running if self.cause.is_none() => {
                 self.display.note("draining; interrupt again to stop at once");
                 self.drain(Cause::Interrupted);
             }

@@ -9,6 +9,7 @@ use egret_topology::{
     physical::Deployment,
     plan::{PhysicalPlan, RunState},
 };
+use egret_wire::control::PodStatus;
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -19,6 +20,10 @@ use tokio::task::JoinSet;
 const STATUS_EVERY: Duration = Duration::from_millis(500);
 /// The same when the end may be near: in a drain, and at first, because a small input ends at once.
 const STATUS_SOON: Duration = Duration::from_millis(100);
+/// The same until all links are up.
+const STATUS_AT_START: Duration = Duration::from_millis(20);
+/// How long spouts wait for all links. Longer, and one task that cannot start would hold up all others.
+const LINK_WITHIN: Duration = Duration::from_secs(3);
 /// How long a run counts as one that may end at once.
 const YOUNG: Duration = Duration::from_secs(3);
 /// Time between looks for addresses at the start.
@@ -51,7 +56,12 @@ impl Local<'_> {
     pub(super) fn tick(&mut self) -> Result<(), String> {
         let now = Instant::now();
         let soon = self.stage == Stage::Draining || self.is_young(now);
-        self.tick_at = now + if soon { STATUS_SOON } else { STATUS_EVERY };
+        self.tick_at = now
+            + match self.stage {
+                Stage::Linking => STATUS_AT_START,
+                _ if soon => STATUS_SOON,
+                _ => STATUS_EVERY,
+            };
         let under_way = !matches!(self.stage, Stage::Closing | Stage::Stopping | Stage::Down);
         let without_progress = now.duration_since(self.progressed.1);
         if under_way && let Some(why) = self.crashes.for_good(without_progress) {
@@ -64,7 +74,7 @@ impl Local<'_> {
                 return self.push_first();
             }
             Stage::Pushing | Stage::Stopping | Stage::Down => {}
-            Stage::Running | Stage::Draining | Stage::Closing => self.ask(),
+            Stage::Linking | Stage::Running | Stage::Draining | Stage::Closing => self.ask(),
         }
         match self.stage {
             Stage::Running if self.duration_is_over(now) => self.drain(Cause::Duration),
@@ -95,15 +105,12 @@ impl Local<'_> {
             self.fleet.set_address(pod, *address);
         }
         let logical = &self.loaded.logical;
-        let state = match logical.state {
-            State::Paused => RunState::Paused,
-            State::Running | State::Stopped => RunState::Running,
-        };
         let deployment = Deployment {
             uid: self.uid.clone(),
             revision: 1,
             epoch: Epoch(1),
-            state,
+            // Spouts emit when all links are up, so that no tuple waits for a process to start.
+            state: RunState::Paused,
             edge_key: self.edge_key,
             addresses,
         };
@@ -192,13 +199,36 @@ impl Local<'_> {
         let now = Instant::now();
         self.began = Some(now);
         self.progressed.1 = now;
-        self.enter(Stage::Running);
+        self.enter(Stage::Linking);
         Ok(())
     }
 
+    /// All links are up, or some take too long: spouts emit, if they shall.
+    fn begin(&mut self, now: Instant) {
+        self.began = Some(now);
+        self.enter(Stage::Running);
+        if self.loaded.logical.state != State::Paused {
+            self.push_state(RunState::Running);
+        }
+    }
+
+    /// Whether every task is registered and every stream manager linked to its peers.
+    fn is_linked(&self, statuses: &[PodStatus]) -> bool {
+        let connected =
+            statuses.iter().flat_map(|pod| &pod.tasks).filter(|task| task.connected).count();
+        statuses.len() == self.packing.pods.len()
+            && statuses.iter().all(|pod| pod.peers_down.is_empty())
+            && connected == self.packing.tasks().count()
+    }
+
     /// New statuses: who came forward, what to show, whether all is done.
-    fn take(&mut self, statuses: Vec<egret_wire::control::PodStatus>) {
+    fn take(&mut self, statuses: Vec<PodStatus>) {
         let now = Instant::now();
+        if self.stage == Stage::Linking
+            && (self.is_linked(&statuses) || now.duration_since(self.since) > LINK_WITHIN)
+        {
+            self.begin(now);
+        }
         let delivery = self.loaded.logical.delivery;
         for pod in &statuses {
             self.forward(&super::pod_name(pod.pod));
