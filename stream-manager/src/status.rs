@@ -106,7 +106,8 @@ impl Manager {
     pub(crate) fn crashed(&self, task: TaskId, error: String) {
         let ours = self.plan().and_then(|plan| plan.pod_of(task)) == Some(self.options.pod);
         if ours {
-            tracing::error!(task = task.0, "the task has crashed: {error}");
+            // Told by its parent, who shows it to people as well.
+            tracing::warn!(task = task.0, "the task has crashed: {error}");
             self.with_totals(task, |totals| totals.crashed(error));
         }
     }

@@ -6,10 +6,10 @@ use egret_topology::{
     packing_plan::PackingPlan,
 };
 use std::{
-    fs::{self, Permissions},
+    fs::{self, File, Permissions},
     io,
     net::SocketAddr,
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -33,8 +33,16 @@ pub(crate) enum Error {
 pub(crate) struct Directory {
     /// `None` if it is kept.
     _removed: Option<TempDir>,
+    /// Locked as long as this process lives, so that a later run can tell what was left behind.
+    _lock: Option<File>,
     path: PathBuf,
 }
+
+/// What the names of all run directories begin with.
+const PREFIX: &str = "egret-";
+
+/// The locked file in a directory that is not kept.
+const LOCK: &str = "lock";
 
 impl Directory {
     /// Makes the directory, with mode 0700, and an identity for everyone in it.
@@ -44,19 +52,22 @@ impl Directory {
         packing: &PackingPlan,
         keep: bool,
     ) -> Result<Directory, Error> {
+        remove_left_behind(&std::env::temp_dir());
         let made = tempfile::Builder::new()
-            .prefix(&format!("egret-{topology}-"))
+            .prefix(&format!("{PREFIX}{topology}-"))
             .permissions(Permissions::from_mode(0o700))
             .tempdir();
         let temporary =
             made.map_err(|source| Error::Make { parent: std::env::temp_dir(), source })?;
-        let (removed, path) = if keep {
-            (None, temporary.keep())
+        let (removed, lock, path) = if keep {
+            (None, None, temporary.keep())
         } else {
             let path = temporary.path().to_owned();
-            (Some(temporary), path)
+            let lock = locked(&path.join(LOCK))
+                .map_err(|source| Error::Make { parent: path.clone(), source })?;
+            (Some(temporary), Some(lock), path)
         };
-        let directory = Directory { _removed: removed, path };
+        let directory = Directory { _removed: removed, _lock: lock, path };
         let authority = Authority::new(uid)?;
         let uid = || uid.to_owned();
         let issue =
@@ -98,10 +109,64 @@ impl Directory {
     }
 }
 
+fn locked(path: &Path) -> io::Result<File> {
+    let lock = File::create_new(path)?;
+    lock.lock()?;
+    Ok(lock)
+}
+
+/// Removes the directories of runs that were killed: ours, and nobody holds their lock any more.
+fn remove_left_behind(parent: &Path) {
+    let Ok(entries) = fs::read_dir(parent) else { return };
+    for entry in entries.flatten() {
+        let named_so = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
+        let ours = || {
+            let dir = fs::symlink_metadata(entry.path()).ok()?;
+            let private = dir.is_dir() && dir.permissions().mode() & 0o777 == 0o700;
+            Some(private && dir.uid() == rustix::process::geteuid().as_raw())
+        };
+        if named_so
+            && ours() == Some(true)
+            && let Ok(lock) = File::open(entry.path().join(LOCK))
+            && lock.try_lock().is_ok()
+        {
+            // What cannot be removed now, the next run tries again.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
 /// Random text that is one DNS label, and a random number.
 pub(crate) fn random() -> Result<(String, u64), getrandom::Error> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes)?;
     let number = u128::from_le_bytes(bytes);
     Ok((format!("{:016x}", (number >> 64) as u64), number as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run_directory(parent: &Path, name: &str) -> PathBuf {
+        let path = parent.join(name);
+        fs::create_dir(&path).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o700)).unwrap();
+        path
+    }
+
+    #[test]
+    fn what_a_killed_run_left_behind_is_removed_and_nothing_else() {
+        let parent = tempfile::tempdir().unwrap();
+        let left = run_directory(parent.path(), "egret-left-1");
+        drop(locked(&left.join(LOCK)).unwrap());
+        let running = run_directory(parent.path(), "egret-running-1");
+        let _held = locked(&running.join(LOCK)).unwrap();
+        let kept = run_directory(parent.path(), "egret-kept-1");
+        let foreign = run_directory(parent.path(), "other-1");
+        drop(locked(&foreign.join(LOCK)).unwrap());
+        remove_left_behind(parent.path());
+        assert!(!left.exists());
+        assert!(running.exists() && kept.exists() && foreign.exists());
+    }
 }
