@@ -77,6 +77,10 @@ impl BoltCollector<'_> {
         self.wait_for_room()?;
         let id = self.core.next_root();
         let xor = self.core.send(self.now, emission, std::slice::from_ref(&id), self.outlet)?;
+        if xor == 0 {
+            // It went nowhere: nobody will ack it, nothing can be lost.
+            return Ok(());
+        }
         self.core.next_seq += 1;
         self.core.pending += 1;
         let entry = RootEntry { seq: id.seq, xor, since: self.now, ..RootEntry::default() };
