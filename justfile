@@ -34,4 +34,4 @@ deny:
 
 # one fuzz target for a while (needs nightly and cargo-fuzz): `just fuzz data 60`
 fuzz target seconds="60":
-    cd wire/fuzz && cargo +nightly fuzz run {{target}} -- -max_total_time={{seconds}}
+    cd wire/fuzz && mkdir -p corpus/{{target}} && cargo +nightly fuzz run {{target}} corpus/{{target}} seeds/{{target}} -- -max_total_time={{seconds}}
