@@ -11,4 +11,5 @@ mod acceptance {
     mod end;
     mod grouping;
     mod plan;
+    mod sdk;
 }
