@@ -1,4 +1,5 @@
-//! The bridge between the user's thread and the I/O thread: two mailboxes and a wake-up for each side.
+//! The bridge between the user's thread and the I/O thread: two mailboxes and a wake-up for each
+//! side.
 //!
 //! Both mailboxes are bounded by what may be in flight: input by the inbox budget, outcomes by
 //! `maxPending`, frames by the lanes' budgets.

@@ -52,7 +52,8 @@ impl Outgoing {
             return Some(message);
         }
         if !self.moved.is_empty() {
-            // Positions before the report: a task that is seen to have ended has told where it stands.
+            // Positions before the report: a task that is seen to have ended has told where it
+            // stands.
             return Some(FromInstance::Positions { splits: std::mem::take(&mut self.moved) });
         }
         self.report.take().map(|report| FromInstance::Report(Box::new(report)))

@@ -1,4 +1,5 @@
-//! The I/O thread: drives the gateway half between the bridge and the link, over any number of links.
+//! The I/O thread: drives the gateway half between the bridge and the link, over any number of
+//! links.
 
 use crate::{
     bridge::Bridge,

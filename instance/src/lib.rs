@@ -16,7 +16,8 @@
 //!
 //! fn main() -> std::process::ExitCode {
 //!     let mut registry = Registry::new();
-//!     registry.spout("hello", Declared::fixed([Stream::default_of(["word"])]), || Box::new(Hello));
+//!     let streams = Declared::fixed([Stream::default_of(["word"])]);
+//!     registry.spout("hello", streams, || Box::new(Hello));
 //!     egret_instance::main(registry)
 //! }
 //! ```

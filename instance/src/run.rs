@@ -1,4 +1,5 @@
-//! Composes an instance: link to the stream manager, gateway half here, task half on a thread of its own.
+//! Composes an instance: link to the stream manager, gateway half here, task half on a thread of
+//! its own.
 
 use crate::{
     bridge::Bridge,

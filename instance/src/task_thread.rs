@@ -25,7 +25,8 @@ pub(crate) enum TaskEnded {
     Panicked,
 }
 
-/// Runs a task until it is closed or fails. `make` builds it here, so that user code need not be `Send`.
+/// Runs a task until it is closed or fails. `make` builds it here, so that user code need not be
+/// `Send`.
 pub(crate) fn run(
     make: impl FnOnce() -> Result<Task, String>,
     context: Context,

@@ -1,7 +1,8 @@
 //! Runs a small topology deterministically inside a unit test.
 //!
 //! The real task halves work in one thread under a virtual clock, without processes or links. Every
-//! tuple that any component emits can be looked at afterwards, also on streams that nobody consumes.
+//! tuple that any component emits can be looked at afterwards, also on streams that nobody
+//! consumes.
 //!
 //! ```
 //! use egret_instance::{testkit::TestTopology, *};
@@ -105,8 +106,8 @@ impl TestTopology {
         test
     }
 
-    /// Adds a spout that emits these tuples once; in a topology from a file, it takes the place of the
-    /// spout of this name.
+    /// Adds a spout that emits these tuples once; in a topology from a file, it takes the place of
+    /// the spout of this name.
     #[must_use]
     pub fn feed<T: IntoIterator<Item = Value>>(
         mut self,
@@ -129,7 +130,8 @@ impl TestTopology {
         self
     }
 
-    /// Adds a spout of the registry; `rest` is what else its entry in a topology file says, as YAML.
+    /// Adds a spout of the registry; `rest` is what else its entry in a topology file says, as
+    /// YAML.
     #[must_use]
     pub fn spout(self, name: &str, parallelism: u32, rest: &str) -> TestTopology {
         self.component("spouts", name, parallelism, rest)
@@ -179,8 +181,8 @@ impl TestTopology {
 impl TestRun {
     /// The tuples that a component emitted on a stream, each once, in order.
     ///
-    /// A tuple that several components consume is counted at the first of them; one that `All` sends to
-    /// several tasks, at the first task.
+    /// A tuple that several components consume is counted at the first of them; one that `All`
+    /// sends to several tasks, at the first task.
     pub fn emitted(&self, component: &str, stream: &str) -> Vec<Vec<Value>> {
         let of_stream = |sent: &&Sent| sent.component == component && sent.stream == stream;
         let plan = self.kit.plan();

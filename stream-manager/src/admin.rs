@@ -1,7 +1,7 @@
 //! Metrics and probes, asked for on another thread.
 //!
-//! The loops own all state, so that thread asks them for a page; if they do not answer soon it shows
-//! the last one, and if they do not answer for long the process counts as dead.
+//! The loops own all state, so that thread asks them for a page; if they do not answer soon it
+//! shows the last one, and if they do not answer for long the process counts as dead.
 
 use crate::{
     boot::{self, Error},

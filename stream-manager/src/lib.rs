@@ -1,7 +1,8 @@
 //! The stream manager: moves frames between the instances of its pod and its peers.
 //!
-//! A shell of loops on one thread around [`egret_flow::Flow`], which decides everything. Every link has a
-//! task for its control stream, every stream a reader or writer; they share the flow and wake each other.
+//! A shell of loops on one thread around [`egret_flow::Flow`], which decides everything. Every link
+//! has a task for its control stream, every stream a reader or writer; they share the flow and wake
+//! each other.
 
 mod accept;
 mod admin;

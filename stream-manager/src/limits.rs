@@ -9,8 +9,8 @@ pub(crate) const READ_CHUNKS: usize = 32;
 /// Bytes handed to a stream at once: 64 KiB already has the full throughput, more only delays.
 pub(crate) const WRITE: usize = 64 << 10;
 
-/// Parts of frames below this are copied together: QUIC searches its unacknowledged chunks one by one,
-/// so thousands of tiny ones cost more than the copy.
+/// Parts of frames below this are copied together: QUIC searches its unacknowledged chunks one by
+/// one, so thousands of tiny ones cost more than the copy.
 pub(crate) const COALESCE: usize = 4 << 10;
 
 /// How long a new link may take to say hello. Slow starters have connected before they say it.
@@ -19,8 +19,8 @@ pub(crate) const HELLO: Duration = Duration::from_secs(3);
 /// Links that have not said hello yet: all instances and peers of a pod at once, with room.
 pub(crate) const GREETING: usize = 1024;
 
-/// Control messages that wait for one link. A link that does not take them is closed: what it missed
-/// is made up for when it returns.
+/// Control messages that wait for one link. A link that does not take them is closed: what it
+/// missed is made up for when it returns.
 pub(crate) const CONTROL_QUEUE: usize = 1024;
 
 /// How often state is written to disk, and gauges that nobody asks for are brought up to date.
@@ -38,8 +38,8 @@ pub(crate) const SCRAPE: Duration = Duration::from_millis(250);
 /// The main loop counts as stuck when it has not ticked for this long.
 pub(crate) const STUCK: Duration = Duration::from_secs(30);
 
-/// Questions of who holds a tuple that are passed on per second, and answers. They explain, and must
-/// never crowd out what they explain.
+/// Questions of who holds a tuple that are passed on per second, and answers. They explain, and
+/// must never crowd out what they explain.
 pub(crate) const QUESTIONS: u32 = 20;
 /// Answers passed on per second: several per question.
 pub(crate) const ANSWERS: u32 = 200;

@@ -8,8 +8,8 @@ use prometheus::{
 };
 use std::collections::BTreeMap;
 
-/// Upper bounds of the buckets of complete latency, in microseconds: 100 µs to 60 s, about three per
-/// decade where it matters. A tree that takes longer than a minute has timed out.
+/// Upper bounds of the buckets of complete latency, in microseconds: 100 µs to 60 s, about three
+/// per decade where it matters. A tree that takes longer than a minute has timed out.
 const LATENCY_BUCKETS: [u64; 19] = [
     100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000,
     1_000_000, 2_000_000, 5_000_000, 10_000_000, 20_000_000, 30_000_000, 60_000_000,

@@ -188,8 +188,8 @@ async fn serve(
     manager.link_down(up.link, connection);
 }
 
-/// Waits until our plan is as new as the peer's: its streams may be for tasks that we do not know yet.
-/// False: the link ended first.
+/// Waits until our plan is as new as the peer's: its streams may be for tasks that we do not know
+/// yet. False: the link ended first.
 async fn catch_up(
     manager: &Rc<Manager>,
     connection: &Connection,

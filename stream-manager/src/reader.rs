@@ -97,7 +97,8 @@ impl Reader {
         }
     }
 
-    /// Whole frames to the flow, then one round of effects for all of them. False: nothing more may come.
+    /// Whole frames to the flow, then one round of effects for all of them. False: nothing more may
+    /// come.
     fn hand_over(&self, id: InId, cutter: &mut Cutter) -> bool {
         let now = self.manager.now();
         let mut flow = self.manager.flow.borrow_mut();

@@ -1,8 +1,8 @@
 //! What each task of the pod has done over all its lives.
 //!
-//! An instance reports counts since its start; when a new life takes over, those of the last one are
-//! added up, and its pending roots, which nobody tracks any more, are booked as failed. So always
-//! emitted = acked + failed + timed out + pending.
+//! An instance reports counts since its start; when a new life takes over, those of the last one
+//! are added up, and its pending roots, which nobody tracks any more, are booked as failed. So
+//! always emitted = acked + failed + timed out + pending.
 
 use crate::limits::{ERROR_TEXT, USER_METRICS};
 use egret_topology::id::{Incarnation, TaskId};

@@ -4,7 +4,8 @@
 //!
 //! ```text
 //! cargo build --release -p word-count
-//! cargo run --release -- run examples/word-count/topology.yaml --instance target/release/word-count
+//! cargo run --release -- run examples/word-count/topology.yaml \
+//!   --instance target/release/word-count
 //! ```
 
 mod count;

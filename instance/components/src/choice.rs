@@ -18,7 +18,8 @@ impl Choice {
             };
             if !found {
                 bail!(
-                    "config of component `{}` is wrong at `{config_field}`: stream `{}` of its input \
+                    "config of component `{}` is wrong at `{config_field}`: stream `{}` of its \
+                    input \
                      `{}` has no field `{}`; it has: {}",
                     context.component,
                     input.stream.name,

@@ -33,12 +33,13 @@ impl Default for CountConfig {
 
 /// Counts the values of one field, of any type.
 ///
-/// At each tick and at the end it emits the `top` most frequent on stream `top`; at the end it emits all
-/// counts on `default`, the highest first. Both have the fields `word` and `count`. With a Fields
-/// grouping on the counted field each value is counted by one task.
+/// At each tick and at the end it emits the `top` most frequent on stream `top`; at the end it
+/// emits all counts on `default`, the highest first. Both have the fields `word` and `count`. With
+/// a Fields grouping on the counted field each value is counted by one task.
 ///
-/// Tuples are acked when they are counted. The counts are kept in memory: those of a killed task are
-/// gone, and a tuple that is delivered twice counts twice. A value beyond `maxKeys` fails its tuple.
+/// Tuples are acked when they are counted. The counts are kept in memory: those of a killed task
+/// are gone, and a tuple that is delivered twice counts twice. A value beyond `maxKeys` fails its
+/// tuple.
 #[derive(Debug, Default)]
 pub struct Count {
     config: CountConfig,

@@ -8,16 +8,16 @@ use egret_sdk::{Acking, Anchor, Bolt, BoltOutput, Context, Result, Tuple};
 use serde::Deserialize;
 use target::Target;
 
-/// Bytes that are gathered before they are written, if the input does not pause before. Beyond this a
-/// larger write is not faster.
+/// Bytes that are gathered before they are written, if the input does not pause before. Beyond this
+/// a larger write is not faster.
 const BUFFER: usize = 256 << 10;
 
 /// Config of `file`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FileConfig {
-    /// The file. `{task}` stands for the task's id and `{index}` for its place among the component's
-    /// tasks, from 0; one of them is needed where there are several.
+    /// The file. `{task}` stands for the task's id and `{index}` for its place among the
+    /// component's tasks, from 0; one of them is needed where there are several.
     pub path: String,
     /// What a line holds. Default: text.
     #[serde(default)]
@@ -56,10 +56,10 @@ pub enum FileMode {
 /// Writes each tuple as a line. No output streams.
 ///
 /// A tuple is acked once its line is written. Lines are written when 256 KiB of them are there and
-/// whenever the input pauses. If a write fails, say because the disk is full, the file is cut back to
-/// what it was and the tuples of that write fail with the cause. The file holds complete lines only: a
-/// last line without its line feed, as a kill in the middle of a write leaves it, is cut off when the
-/// task starts; that line was not acked and comes again.
+/// whenever the input pauses. If a write fails, say because the disk is full, the file is cut back
+/// to what it was and the tuples of that write fail with the cause. The file holds complete lines
+/// only: a last line without its line feed, as a kill in the middle of a write leaves it, is cut
+/// off when the task starts; that line was not acked and comes again.
 #[derive(Debug, Default)]
 pub struct FileSink {
     open: Option<Open>,

@@ -6,7 +6,8 @@ use egret_sdk::{Bolt, BoltOutput, Context, Result, Tuple, ValueRef};
 use regex::bytes::{Regex, RegexBuilder};
 use serde::Deserialize;
 
-/// Memory of a compiled pattern. Matching takes linear time whatever the pattern; this bounds its space.
+/// Memory of a compiled pattern. Matching takes linear time whatever the pattern; this bounds its
+/// space.
 const MAX_PATTERN: usize = 10 << 20;
 
 /// Config of `filter`. All conditions that are given must hold.
@@ -26,11 +27,11 @@ pub struct FilterConfig {
     pub not: bool,
 }
 
-/// Emits each tuple whose field satisfies the conditions, all of it and as it is, on `default` with the
-/// fields of the input. Without conditions it lets everything through.
+/// Emits each tuple whose field satisfies the conditions, all of it and as it is, on `default` with
+/// the fields of the input. Without conditions it lets everything through.
 ///
-/// Values that are not text are compared in the form that `print` shows. What is emitted is anchored to
-/// its tuple, which is acked in either case.
+/// Values that are not text are compared in the form that `print` shows. What is emitted is
+/// anchored to its tuple, which is acked in either case.
 #[derive(Debug, Default)]
 pub struct Filter {
     field: Choice,

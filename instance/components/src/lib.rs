@@ -1,7 +1,7 @@
 //! Ready-made components: spouts and bolts that a topology can name without a binary of its own.
 //!
-//! They are written on the SDK only, so each is also an example of one. `docs/components.md` lists their
-//! configs in one table.
+//! They are written on the SDK only, so each is also an example of one. `docs/components.md` lists
+//! their configs in one table.
 //!
 //! ```
 //! let registry = egret_components::registry();

@@ -14,8 +14,8 @@ pub use config::{LinesConfig, LongLines, Paths};
 use anyhow::bail;
 use egret_sdk::{Context, Failure, Next, Result, Root, Spout, SpoutOutput};
 
-/// The longest line that is emitted as one tuple. A tuple takes 256 KiB at most, with its roots and the
-/// headers of its field; 1 KiB is ample for those.
+/// The longest line that is emitted as one tuple. A tuple takes 256 KiB at most, with its roots and
+/// the headers of its field; 1 KiB is ample for those.
 const MAX_LINE: usize = 255 << 10;
 
 /// Lines emitted per call of `next`: enough to make the call itself cheap, few enough that acks,
@@ -27,18 +27,19 @@ const BYTES_PER_CALL: usize = 512 << 10;
 
 /// Emits each line on `default` with the field `line`, as text if it is UTF-8 and else as bytes.
 ///
-/// Files are cut into splits of `splitSize` bytes; a line belongs to the split that it starts in. Split
-/// `k` of a file is named `path#k` and read by task `(hash(path) + k) % parallelism`, so that every
-/// line is read by exactly one task. The position of a root is the offset just behind its line. A task
-/// that starts again goes on behind the settled prefix of each split; a failed line is read and emitted
-/// again; so each line is delivered at least once, also when the task is killed.
+/// Files are cut into splits of `splitSize` bytes; a line belongs to the split that it starts in.
+/// Split `k` of a file is named `path#k` and read by task `(hash(path) + k) % parallelism`, so that
+/// every line is read by exactly one task. The position of a root is the offset just behind its
+/// line. A task that starts again goes on behind the settled prefix of each split; a failed line is
+/// read and emitted again; so each line is delivered at least once, also when the task is killed.
 ///
-/// With `follow` each file is one split, `path@inode`, read by one task, which looks for what was appended
-/// and is never exhausted. When the file was replaced by another of its name (rotation), the task goes
-/// over to that once every line of the old one is acked. A file that became shorter is an error.
+/// With `follow` each file is one split, `path@inode`, read by one task, which looks for what was
+/// appended and is never exhausted. When the file was replaced by another of its name (rotation),
+/// the task goes over to that once every line of the old one is acked. A file that became shorter
+/// is an error.
 ///
-/// Standard input cannot be read again: failed lines are replayed from memory (64 MiB at most), but the
-/// task cannot go on after a restart, and says so.
+/// Standard input cannot be read again: failed lines are replayed from memory (64 MiB at most), but
+/// the task cannot go on after a restart, and says so.
 #[derive(Default)]
 pub struct Lines {
     input: Option<Box<dyn Spout>>,
@@ -62,7 +63,8 @@ impl Spout for Lines {
         let mut input: Box<dyn Spout> = if config.path.is_standard_input() {
             if config.follow {
                 bail!(
-                    "config of component `{}` is wrong at `follow`: standard input ends when it ends; \
+                    "config of component `{}` is wrong at `follow`: standard input ends when it \
+                    ends; \
                      leave `follow` out",
                     context.component
                 );

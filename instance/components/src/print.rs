@@ -64,8 +64,8 @@ pub enum PrintFormat {
 
 /// Prints tuples to standard output, whole lines only. No output streams.
 ///
-/// A tuple is acked when it is printed, in a table when it is kept. A standard output that is closed
-/// fails the tuple, or ends the task when the table is due.
+/// A tuple is acked when it is printed, in a table when it is kept. A standard output that is
+/// closed fails the tuple, or ends the task when the table is due.
 pub struct Print {
     config: PrintConfig,
     table: Option<Table>,

@@ -5,8 +5,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use egret_sdk::{Tuple, Value, ValueRef};
 use std::io::Write as _;
 
-/// Appends a value as plain text: text and bytes as they are, everything else as in JSON but without
-/// quotes.
+/// Appends a value as plain text: text and bytes as they are, everything else as in JSON but
+/// without quotes.
 pub(crate) fn text(value: ValueRef<'_>, out: &mut Vec<u8>) -> Result<()> {
     match value {
         ValueRef::String(text) => out.extend_from_slice(text.as_bytes()),

@@ -21,8 +21,9 @@ pub struct SplitConfig {
 
 /// Splits a field into words and emits each that is not empty, on `default` with the field `word`.
 ///
-/// Words of a field of bytes are text if they are UTF-8 and else bytes. The words are anchored to their
-/// tuple, which is acked once they are emitted; a field that is neither text nor bytes fails it.
+/// Words of a field of bytes are text if they are UTF-8 and else bytes. The words are anchored to
+/// their tuple, which is acked once they are emitted; a field that is neither text nor bytes fails
+/// it.
 #[derive(Debug)]
 pub struct Split {
     field: Choice,
@@ -42,7 +43,8 @@ impl Bolt for Split {
         let separators = config.separators.as_deref().unwrap_or(WHITE_SPACE);
         if separators.is_empty() || !separators.is_ascii() {
             bail!(
-                "config of component `{}` is wrong at `separators`: {separators:?} must hold at least \
+                "config of component `{}` is wrong at `separators`: {separators:?} must hold at \
+                least \
                  one character, all of them ASCII",
                 context.component,
             );

@@ -41,11 +41,11 @@ impl Default for WordsConfig {
 
 /// Emits words on `default` with the field `word`, each chosen uniformly from the dictionary.
 ///
-/// Dictionary and choices depend on the config only, so two runs emit the same words. With `rate` the
-/// times of all words are fixed beforehand: a word that goes out late, because the topology is slow,
-/// is not skipped, and its complete latency counts from when it was due. A failed word is emitted
-/// again; that does not count towards `limit`. With `limit` a task that starts again goes on behind
-/// its settled prefix, without one it starts over.
+/// Dictionary and choices depend on the config only, so two runs emit the same words. With `rate`
+/// the times of all words are fixed beforehand: a word that goes out late, because the topology is
+/// slow, is not skipped, and its complete latency counts from when it was due. A failed word is
+/// emitted again; that does not count towards `limit`. With `limit` a task that starts again goes
+/// on behind its settled prefix, without one it starts over.
 #[derive(Debug, Default)]
 pub struct Words {
     dictionary: Dictionary,
@@ -67,7 +67,8 @@ impl Words {
         let bytes = u64::from(config.words) * u64::from(config.length);
         ensure!(
             bytes <= MAX_DICTIONARY && config.length <= 64 << 10,
-            "`words` of `length` take {bytes} bytes: a dictionary has at most {MAX_DICTIONARY}, a word \
+            "`words` of `length` take {bytes} bytes: a dictionary has at most {MAX_DICTIONARY}, a \
+            word \
              at most 65536"
         );
         if let Some(rate) = config.rate {

@@ -22,7 +22,8 @@ pub struct OutFrame {
     pub bytes: Bytes,
 }
 
-/// From the task half to the gateway half. Roots are registered before any frame of the same batch leaves.
+/// From the task half to the gateway half. Roots are registered before any frame of the same batch
+/// leaves.
 #[derive(Debug, Default)]
 pub struct Batch {
     /// New roots, in order.

@@ -8,8 +8,8 @@ use std::sync::{
 
 /// Bytes on their way between the task half and the gateway half. Cheap to clone.
 ///
-/// The half that hands over adds, the half that passes on subtracts. Relaxed order suffices: the bytes
-/// themselves travel through a queue that orders them, the counts only say when to stop.
+/// The half that hands over adds, the half that passes on subtracts. Relaxed order suffices: the
+/// bytes themselves travel through a queue that orders them, the counts only say when to stop.
 #[derive(Clone, Debug)]
 pub struct Budget(Arc<Inner>);
 

@@ -1,13 +1,13 @@
 //! The emitter: puts each tuple into the open frames of the tasks that it goes to.
 //!
 //! A lane leads to one destination task and has at most one open frame, so that order holds per
-//! (source task, destination task) whatever the stream. Its counter numbers the tuples; with the frame's
-//! header the receiver derives the same edge ids.
+//! (source task, destination task) whatever the stream. Its counter numbers the tuples; with the
+//! frame's header the receiver derives the same edge ids.
 
 use crate::{
     batch::OutFrame,
     budget::Budget,
-    grouping::{Choice, Chosen, Edge, Shuffle},
+    grouping::{Choice, Chosen, Edge},
 };
 use egret_sdk::{Emission, EmitError, Registry, TaskId, Tuple};
 use egret_topology::{
@@ -69,7 +69,8 @@ struct Open {
 /// A topology names a custom grouping that the emitter's binary has not.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "component `{component}` sends by custom grouping `{grouping}`, which its binary does not register"
+    "component `{component}` sends by custom grouping `{grouping}`, which its binary does not \
+     register"
 )]
 pub struct UnknownGrouping {
     /// The emitting component.
@@ -105,37 +106,21 @@ impl Emitter {
                 });
             }
             let stream = &mut streams[downstream.stream];
-            let places = |fields: &[String]| {
-                fields.iter().filter_map(|field| stream.declared.field(field)).collect()
+            let lanes_of = |tasks: &mut dyn Iterator<Item = &TaskId>| -> Vec<usize> {
+                tasks.map(|task| lane_of[task]).collect()
             };
-            let all: Vec<usize> = downstream.tasks.iter().map(|task| lane_of[task]).collect();
+            let all = lanes_of(&mut downstream.tasks.iter());
+            let pod = plan.pod_of(task);
+            let here = |dest: &&TaskId| plan.pod_of(**dest) == pod;
+            let local = lanes_of(&mut downstream.tasks.iter().filter(here));
             // Anywhere, but not everywhere the same: sources must not march in step.
             let start = mix(u64::from(task.0) ^ incarnation.0);
-            let choice = match &downstream.grouping {
-                Grouping::All => Choice::All,
-                Grouping::Custom { custom } => Choice::Custom {
-                    grouping: registry.make_grouping(custom).ok_or_else(|| UnknownGrouping {
-                        component: name.clone(),
-                        grouping: custom.clone(),
-                    })?,
-                    places: Vec::new(),
-                },
-                Grouping::Direct => Choice::Direct,
-                Grouping::Fields { fields } => Choice::Fields { key: places(fields) },
-                Grouping::Global => Choice::Global,
-                Grouping::LocalOrShuffle => {
-                    let pod = plan.pod_of(task);
-                    let here = |dest: &&TaskId| plan.pod_of(**dest) == pod;
-                    let local: Vec<usize> =
-                        downstream.tasks.iter().filter(here).map(|task| lane_of[task]).collect();
-                    let candidates = if local.is_empty() { all.clone() } else { local };
-                    Choice::Shuffle(Shuffle::new(candidates, start))
-                }
-                Grouping::PartialKey { fields } => {
-                    Choice::PartialKey { key: places(fields), sent: vec![0; all.len()] }
-                }
-                Grouping::Shuffle => Choice::Shuffle(Shuffle::new(all.clone(), start)),
-            };
+            let (grouping, declared) = (&downstream.grouping, &stream.declared);
+            let choice = Choice::of(grouping, declared, &all, local, start, registry);
+            let choice = choice.ok_or_else(|| UnknownGrouping {
+                component: name.clone(),
+                grouping: custom_name(grouping),
+            })?;
             stream.edges.push(Edge { lanes: all, tasks: downstream.tasks, choice });
         }
         let budget = Budget::new(lanes.len());
@@ -326,6 +311,13 @@ impl Emitter {
             stream: stream.to_owned(),
             streams: if names.is_empty() { "none".to_owned() } else { names.join(", ") },
         }
+    }
+}
+
+fn custom_name(grouping: &Grouping) -> String {
+    match grouping {
+        Grouping::Custom { custom } => custom.clone(),
+        other => other.name().to_owned(),
     }
 }
 

@@ -3,7 +3,7 @@
 //! ```text
 //! out:  handle_batch -> tracker.register, frames queue per stream -> poll_transmit -> transport
 //! back: transport -> handle_frame -> ack frames: tracker -> outcomes -> take_to_task
-//!                                    data: take_to_task, as far as the inbox budget allows (may_read)
+//!                                    data: take_to_task, while the inbox has room (may_read)
 //! ```
 //!
 //! Call `poll_event` until it is empty after every other call.
@@ -251,8 +251,8 @@ impl Gateway {
         [tracker, self.holders.next_timeout()].into_iter().flatten().min()
     }
 
-    /// Moves whole frames of a stream to `out`, up to about `max_bytes`; returns their bytes. What is
-    /// handed out here is written whole, or the link is lost.
+    /// Moves whole frames of a stream to `out`, up to about `max_bytes`; returns their bytes. What
+    /// is handed out here is written whole, or the link is lost.
     pub fn poll_transmit(
         &mut self,
         key: StreamKey,

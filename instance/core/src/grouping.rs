@@ -1,8 +1,8 @@
 //! Groupings at work: which of a destination's tasks a tuple goes to.
 
 use crate::{budget::Budget, limits};
-use egret_sdk::{CustomGrouping, Encoded, TaskId, Tuple};
-use egret_topology::grouping::{KEY_GROUPS, task_of_key_group};
+use egret_sdk::{CustomGrouping, Encoded, Registry, Stream, TaskId, Tuple};
+use egret_topology::grouping::{Grouping, KEY_GROUPS, task_of_key_group};
 use smallvec::SmallVec;
 use std::fmt;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -59,9 +59,9 @@ pub enum Choice {
 
 /// Even over candidates; a candidate is chosen when a frame is opened.
 ///
-/// Frames differ in length, so plain rotation can march in step with whatever closes them (measured:
-/// 64 and 36 tuples in turn gave 28 % skew over 4 tasks). The next in rotation among those that got least
-/// is chosen instead (docs/decisions/0004).
+/// Frames differ in length, so plain rotation can march in step with whatever closes them
+/// (measured: 64 and 36 tuples in turn gave 28 % skew over 4 tasks). The next in rotation among
+/// those that got least is chosen instead (docs/decisions/0004).
 pub struct Shuffle {
     candidates: Vec<usize>,
     /// Tuples that each candidate got.
@@ -103,6 +103,39 @@ impl Shuffle {
             .min_by_key(|at| self.sent[*at]);
         // If none is writable the next in turn is final: the emit waits for it.
         self.at = next.unwrap_or((self.at + 1) % n);
+    }
+}
+
+impl Choice {
+    /// How a grouping chooses among lanes; `None` if it is a custom one that is not registered.
+    /// `local` are the lanes of the emitter's pod, `start` is where rotation begins.
+    pub fn of(
+        grouping: &Grouping,
+        stream: &Stream,
+        lanes: &[usize],
+        local: Vec<usize>,
+        start: u64,
+        registry: &Registry,
+    ) -> Option<Choice> {
+        let key = || grouping.key_fields().iter().filter_map(|name| stream.field(name)).collect();
+        Some(match grouping {
+            Grouping::All => Choice::All,
+            Grouping::Custom { custom } => {
+                Choice::Custom { grouping: registry.make_grouping(custom)?, places: Vec::new() }
+            }
+            Grouping::Direct => Choice::Direct,
+            Grouping::Fields { .. } => Choice::Fields { key: key() },
+            Grouping::Global => Choice::Global,
+            Grouping::LocalOrShuffle if !local.is_empty() => {
+                Choice::Shuffle(Shuffle::new(local, start))
+            }
+            Grouping::LocalOrShuffle | Grouping::Shuffle => {
+                Choice::Shuffle(Shuffle::new(lanes.to_vec(), start))
+            }
+            Grouping::PartialKey { .. } => {
+                Choice::PartialKey { key: key(), sent: vec![0; lanes.len()] }
+            }
+        })
     }
 }
 

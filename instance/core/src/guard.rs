@@ -1,4 +1,5 @@
-//! The guard at a task's input: lets each frame in once, in order, from the newest life of its source.
+//! The guard at a task's input: lets each frame in once, in order, from the newest life of its
+//! source.
 
 use egret_topology::id::{Epoch, Incarnation, TaskId};
 use egret_wire::header::{Header, Kind};

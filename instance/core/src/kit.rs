@@ -1,7 +1,9 @@
-//! Runs a whole plan in one thread under a virtual clock: the base of the test kit and of this crate's tests.
+//! Runs a whole plan in one thread under a virtual clock: the base of the test kit and of this
+//! crate's tests.
 //!
-//! Real task halves and gateway halves, no stream manager: frames go from gateway to gateway at once.
-//! Everything is deterministic: tasks step in order of their ids, time moves when nobody has work.
+//! Real task halves and gateway halves, no stream manager: frames go from gateway to gateway at
+//! once. Everything is deterministic: tasks step in order of their ids, time moves when nobody has
+//! work.
 
 use crate::{
     batch::{Batch, Completion},

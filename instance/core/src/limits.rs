@@ -2,12 +2,12 @@
 
 use egret_wire::limits::{FRAME_TARGET, MAX_PAYLOAD};
 
-/// Bytes that wait in an instance for one destination task before an emit to it waits. Two frames in the
-/// making and some on the wire; more only adds latency.
+/// Bytes that wait in an instance for one destination task before an emit to it waits. Two frames
+/// in the making and some on the wire; more only adds latency.
 pub const LANE_BYTES: usize = 128 << 10;
 
-/// Bytes of input that wait for the user's thread before the gateway stops reading. Holds at least one
-/// frame of any size, and enough small ones that the thread never starves between two reads.
+/// Bytes of input that wait for the user's thread before the gateway stops reading. Holds at least
+/// one frame of any size, and enough small ones that the thread never starves between two reads.
 pub const INBOX_BYTES: usize = 1 << 20;
 
 /// An open frame is closed after this long even if the task stays busy.
@@ -16,7 +16,8 @@ pub const FLUSH_AFTER_NS: u64 = 1_000_000;
 /// Tuples after which a shuffled frame is closed, so that a burst is shared out among tasks.
 pub const SHUFFLE_TUPLES: u32 = 64;
 
-/// Pause between flushes that a task sends downstream while its trees are pending, at first and at most.
+/// Pause between flushes that a task sends downstream while its trees are pending, at first and at
+/// most.
 pub const FLUSH_EVERY_NS: (u64, u64) = (50_000_000, 1_000_000_000);
 
 /// Pause before an idle spout is asked again, at first and at most.

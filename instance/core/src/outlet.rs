@@ -18,7 +18,8 @@ pub trait Outlet {
     /// Returns when the lane to this task is writable. One that cannot wait returns at once.
     fn wait_writable(&mut self, lane: usize, dest: TaskId) -> Result<(), Stopping>;
 
-    /// Returns the outcomes of roots that have arrived, when some have. One that cannot wait: `None`.
+    /// Returns the outcomes of roots that have arrived, when some have. One that cannot wait:
+    /// `None`.
     fn wait_completion(&mut self) -> Result<Option<Vec<Completion>>, Stopping>;
 
     /// Half of the inbox is free again: the gateway half, which had to stop reading, may go on.

@@ -1,7 +1,7 @@
 //! Positions: up to where each split of a spout's input is settled.
 //!
-//! A position is settled when every root emitted at it is acked, replays included. All its roots are
-//! emitted within one call of `next`, so it can settle once that call has returned.
+//! A position is settled when every root emitted at it is acked, replays included. All its roots
+//! are emitted within one call of `next`, so it can settle once that call has returned.
 
 use egret_sdk::SplitId;
 use std::collections::{BTreeMap, HashMap, VecDeque};

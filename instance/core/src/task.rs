@@ -233,7 +233,8 @@ impl TaskCore {
         self.emitter.mark(Kind::End, 0, task);
     }
 
-    /// While roots are pending and nothing new comes: asks downstream to write and ack what it holds.
+    /// While roots are pending and nothing new comes: asks downstream to write and ack what it
+    /// holds.
     pub(crate) fn flush_downstream(&mut self, now: u64) {
         if let Some(number) = self.flusher.due(now) {
             let task = self.task;

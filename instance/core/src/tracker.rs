@@ -1,12 +1,13 @@
 //! The ack tracker: knows of each root whether its tuple tree is complete.
 //!
-//! Per root one 64-bit XOR of edge ids (Storm's acker; docs/protocol.md section 6). Sequence numbers are
-//! dense, so a root lives in a ring at its number modulo the ring's size: no hashing. A root that is still
-//! pending when its place is needed again, or whose timeout was reset, moves to the stragglers, so that
-//! one slow tree stops nothing. Memory is bounded by the number of pending roots.
+//! Per root one 64-bit XOR of edge ids (Storm's acker; docs/protocol.md section 6). Sequence
+//! numbers are dense, so a root lives in a ring at its number modulo the ring's size: no hashing. A
+//! root that is still pending when its place is needed again, or whose timeout was reset, moves to
+//! the stragglers, so that one slow tree stops nothing. Memory is bounded by the number of pending
+//! roots.
 //!
-//! Deadlines in the ring grow with the sequence number, so the oldest pending one there is the next to time
-//! out: timeouts are exact and cost nothing while nothing times out.
+//! Deadlines in the ring grow with the sequence number, so the oldest pending one there is the next
+//! to time out: timeouts are exact and cost nothing while nothing times out.
 
 use std::collections::{BTreeMap, BTreeSet};
 

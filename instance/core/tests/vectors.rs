@@ -1,5 +1,5 @@
-//! Key groups as `docs/protocol.md` (section 8) publishes them: who computes them elsewhere must find
-//! the same task. The numbers come from another implementation of xxh3.
+//! Key groups as `docs/protocol.md` (section 8) publishes them: who computes them elsewhere must
+//! find the same task. The numbers come from another implementation of xxh3.
 
 use egret_core::grouping::{KEY_SEED, key_group};
 use egret_sdk::Value;

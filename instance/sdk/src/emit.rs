@@ -20,7 +20,8 @@ pub struct Root {
     pub position: Option<(SplitId, u64)>,
     /// It repeats one that failed.
     pub replay: bool,
-    /// When it should have been emitted, if the spout keeps a rate; complete latency counts from then.
+    /// When it should have been emitted, if the spout keeps a rate; complete latency counts from
+    /// then.
     pub since: Option<Nanos>,
 }
 

@@ -16,8 +16,8 @@ pub trait Field {
 
 /// All fields of a tuple, in the order of the stream's declaration.
 pub trait Fields {
-    /// Appends each field's canonical bytes to `out` and where it starts to `at`. Returns how deep lists
-    /// and maps nest.
+    /// Appends each field's canonical bytes to `out` and where it starts to `at`. Returns how deep
+    /// lists and maps nest.
     fn encode(&self, out: &mut Vec<u8>, at: &mut Vec<u32>) -> usize;
 }
 

@@ -6,6 +6,7 @@ use crate::{TaskId, Tuple};
 ///
 /// Registered by name in the binary of the component that emits.
 pub trait CustomGrouping {
-    /// Pushes to `chosen` the places in `tasks` of those that shall receive the tuple: none, one or many.
+    /// Pushes to `chosen` the places in `tasks` of those that shall receive the tuple: none, one or
+    /// many.
     fn choose(&mut self, tuple: &Tuple<'_>, tasks: &[TaskId], chosen: &mut Vec<usize>);
 }

@@ -1,7 +1,8 @@
-//! What users of Egret write against: [`Spout`], [`Bolt`], [`Tuple`], [`Value`] and the [`Registry`].
+//! What users of Egret write against: [`Spout`], [`Bolt`], [`Tuple`], [`Value`] and the
+//! [`Registry`].
 //!
-//! User code is synchronous and runs on a thread of its own, one task per process. It does no I/O of
-//! Egret's: what it emits, acks and fails goes through the output that each call is given.
+//! User code is synchronous and runs on a thread of its own, one task per process. It does no I/O
+//! of Egret's: what it emits, acks and fails goes through the output that each call is given.
 //!
 //! ```
 //! use egret_sdk::{Bolt, BoltOutput, Declared, Registry, Result, Stream, Tuple};

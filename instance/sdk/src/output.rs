@@ -87,14 +87,14 @@ impl<'a> SpoutOutput<'a> {
         send(self.collector, self.scratch, stream, Some(task), Origin::Root(root), fields)
     }
 
-    /// Roots that may be emitted before `maxPending` is reached. At least one when `next` is called; a
-    /// spout that emits several in one call stops there.
+    /// Roots that may be emitted before `maxPending` is reached. At least one when `next` is
+    /// called; a spout that emits several in one call stops there.
     pub fn room(&self) -> usize {
         self.collector.room()
     }
 
-    /// The number of a split, to be used in [`Root::at`]. Names must be the same in every life of the
-    /// task, and the same whichever task reads the split.
+    /// The number of a split, to be used in [`Root::at`]. Names must be the same in every life of
+    /// the task, and the same whichever task reads the split.
     pub fn split(&mut self, name: &str) -> SplitId {
         self.collector.split(name)
     }

@@ -70,7 +70,8 @@ pub trait Spout {
         Ok(())
     }
 
-    /// Emits what there is, a little at a time. All roots of one position are emitted within one call.
+    /// Emits what there is, a little at a time. All roots of one position are emitted within one
+    /// call.
     fn next(&mut self, out: &mut SpoutOutput<'_>) -> Result<Next>;
 
     /// The tree of a root that was emitted with this id is complete.
@@ -79,8 +80,8 @@ pub trait Spout {
         Ok(())
     }
 
-    /// The tree of a root that was emitted with this id will not complete. Whoever wants it replayed
-    /// emits it again, as a new root at the same position.
+    /// The tree of a root that was emitted with this id will not complete. Whoever wants it
+    /// replayed emits it again, as a new root at the same position.
     fn fail(&mut self, id: u64, failure: &Failure) -> Result<()> {
         let _ = (id, failure);
         Ok(())

@@ -24,16 +24,18 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 ///
 /// Time is `now`, nanoseconds of a monotonic clock that never falls. The order of calls:
 ///
-/// 1. [`set_plan`](Flow::set_plan) before anything else is accepted, and again with each newer plan.
-/// 2. [`instance_up`](Flow::instance_up) or [`peer_up`](Flow::peer_up) when a handshake is done. If a
-///    link was up already it is replaced; close its connection. The [`LinkId`] is good until
-///    [`link_down`](Flow::link_down), which is called once no stream of that link is written any more.
-/// 3. [`open_in`](Flow::open_in) for each incoming stream, then [`handle_frame`](Flow::handle_frame) for
-///    each of its frames while [`may_read`](Flow::may_read); else wait for [`Effect::Resume`]. Frames
-///    that have been read already are handed over in any case, so an account exceeds its limit by what
-///    one read returns. [`close_in`](Flow::close_in) when the stream ends.
-/// 4. On [`Effect::Wake`] [`poll_transmit`](Flow::poll_transmit) until it returns 0. A frame that was
-///    handed out is written whole, or its link is lost. Around a write that has to wait, call
+/// 1. [`set_plan`](Flow::set_plan) before anything else is accepted, and with each newer plan.
+/// 2. [`instance_up`](Flow::instance_up) or [`peer_up`](Flow::peer_up) when a handshake is done. If
+///    a link was up already it is replaced; close its connection. The [`LinkId`] is good until
+///    [`link_down`](Flow::link_down), which is called once no stream of that link is written any
+///    more.
+/// 3. [`open_in`](Flow::open_in) for each incoming stream, then
+///    [`handle_frame`](Flow::handle_frame) for each of its frames while
+///    [`may_read`](Flow::may_read); else wait for [`Effect::Resume`]. Frames that have been read
+///    already are handed over in any case, so an account exceeds its limit by what one read
+///    returns. [`close_in`](Flow::close_in) when the stream ends.
+/// 4. On [`Effect::Wake`] [`poll_transmit`](Flow::poll_transmit) until it returns 0. A frame that
+///    was handed out is written whole, or its link is lost. Around a write that has to wait, call
 ///    [`blocked`](Flow::blocked).
 /// 5. [`handle_timeout`](Flow::handle_timeout) when [`next_timeout`](Flow::next_timeout) has come.
 /// 6. After any of these [`poll_effect`](Flow::poll_effect) until it returns `None`.
@@ -41,7 +43,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 pub struct Flow {
     pod: PodId,
     incarnation: Incarnation,
-    /// An earlier life of this stream manager has run: instances that connect were connected before.
+    /// An earlier life of this stream manager has run: instances that connect were connected
+    /// before.
     reborn: bool,
     limits: Limits,
     plan: Option<PlanIndex>,

@@ -1,8 +1,8 @@
 //! The deterministic heart of the stream manager: which frame goes where, who waits, what is lost.
 //!
-//! [`Flow`] owns all of it. It does no I/O, reads no clock and draws no random numbers: events go in,
-//! frames and [`Effect`]s come out. The stream manager's process, the simulator and the fuzz targets
-//! drive the very same type.
+//! [`Flow`] owns all of it. It does no I/O, reads no clock and draws no random numbers: events go
+//! in, frames and [`Effect`]s come out. The stream manager's process, the simulator and the fuzz
+//! targets drive the very same type.
 
 mod counts;
 mod effect;

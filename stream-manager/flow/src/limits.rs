@@ -5,10 +5,11 @@ use egret_wire::limits::{FRAME_TARGET, MAX_PAYLOAD};
 /// Limits that a stream manager may choose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes queued from one incoming stream above which it is no longer read; it is read again at half.
+    /// Bytes queued from one incoming stream above which it is no longer read; it is read again at
+    /// half.
     ///
-    /// Eight full frames: enough that a writer never starves between two wakes, little enough that the
-    /// queues of all streams of a pod stay a modest, predictable amount of memory.
+    /// Eight full frames: enough that a writer never starves between two wakes, little enough that
+    /// the queues of all streams of a pod stay a modest, predictable amount of memory.
     pub stream_bytes: usize,
     /// How long a task may be away before what was on its way to it counts as lost.
     ///

@@ -3,8 +3,8 @@
 use egret_topology::id::{Epoch, Incarnation, PodId, TaskId};
 use egret_wire::{header::Kind, preamble::Class};
 
-/// A peer or instance broke a rule. Its link must be closed and the event counted; what arrived on the
-/// stream before stays valid.
+/// A peer or instance broke a rule. Its link must be closed and the event counted; what arrived on
+/// the stream before stays valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {
     /// The handle belongs to an earlier life of the link or stream: end the reader, count nothing.

@@ -63,7 +63,8 @@ names! {
     LINK_FRAMES = counter("egret_link_frames_total", "Frames over the link.");
     LINK_ENTRIES = counter("egret_link_entries_total", "Tuples or acks over the link.");
     LINK_BYTES = counter("egret_link_bytes_total", "Bytes of frames over the link.");
-    LINKS_CLOSED = counter("egret_links_closed_total", "Links closed for a reason of the other end.");
+    LINKS_CLOSED = counter("egret_links_closed_total",
+        "Links closed for a reason of the other end.");
     CONTROL_OVERFLOWS = counter("egret_control_overflows_total",
         "Links closed because they did not take their control messages.");
     QUIC_RTT = gauge("egret_quic_rtt_seconds", "Smoothed round trip of the link.");

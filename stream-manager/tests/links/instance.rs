@@ -112,8 +112,8 @@ impl Instance {
         self.stream(class, to).await.write_chunk(bytes).await.unwrap();
     }
 
-    /// Sends data frames numbered from `first` until the stream takes no more for a while; returns how
-    /// many it took, the last of them perhaps in part.
+    /// Sends data frames numbered from `first` until the stream takes no more for a while; returns
+    /// how many it took, the last of them perhaps in part.
     pub async fn fill(&mut self, to: u32, first: u64, size: usize) -> u64 {
         for n in 0.. {
             let bytes = Bytes::from(self.frame(Kind::Data, to, first + n, size));

@@ -1,4 +1,5 @@
-//! Stream managers as real processes on loopback, with an operator and instances made of links alone.
+//! Stream managers as real processes on loopback, with an operator and instances made of links
+//! alone.
 
 // A test binary has no users; its modules share what they have.
 #![allow(unreachable_pub, clippy::unwrap_used)]
@@ -8,4 +9,3 @@ mod instance;
 mod pods;
 mod questions;
 mod routing;
-mod speed;

@@ -87,7 +87,8 @@ async fn a_pod_is_ready_when_plan_instances_and_peers_are_there_and_counts_what_
     spout.control.send(&FromInstance::Report(Box::new(report))).await.unwrap();
     let lines = [
         "egret_roots_acked_total{topology=\"t\",pod=\"0\",component=\"c0\",task=\"0\"} 7",
-        "egret_complete_latency_seconds_bucket{topology=\"t\",pod=\"0\",component=\"c0\",le=\"0.002\"} 7",
+        "egret_complete_latency_seconds_bucket\
+         {topology=\"t\",pod=\"0\",component=\"c0\",le=\"0.002\"} 7",
         "egret_link_up{topology=\"t\",pod=\"0\",link=\"peer\",peer=\"1\"} 1",
     ];
     eventually(async || {

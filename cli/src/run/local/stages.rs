@@ -22,7 +22,8 @@ const STATUS_EVERY: Duration = Duration::from_millis(500);
 const STATUS_SOON: Duration = Duration::from_millis(100);
 /// The same until all links are up.
 const STATUS_AT_START: Duration = Duration::from_millis(20);
-/// How long spouts wait for all links. Longer, and one task that cannot start would hold up all others.
+/// How long spouts wait for all links. Longer, and one task that cannot start would hold up all
+/// others.
 const LINK_WITHIN: Duration = Duration::from_secs(3);
 /// How long a run counts as one that may end at once.
 const YOUNG: Duration = Duration::from_secs(3);

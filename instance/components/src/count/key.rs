@@ -1,4 +1,5 @@
-//! A counted value: compact, so that most lookups touch one cache line, and ordered as people expect.
+//! A counted value: compact, so that most lookups touch one cache line, and ordered as people
+//! expect.
 
 use egret_sdk::{Field, ValueRef};
 use std::cmp::Ordering;

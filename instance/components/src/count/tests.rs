@@ -104,7 +104,9 @@ fn one_key_too_many_is_an_error_and_known_ones_go_on() {
 
 proptest! {
     #[test]
-    fn counts_are_those_of_a_plain_map(words in proptest::collection::vec("[ab]{0,2}|[c]{20,24}", 0..300)) {
+    fn counts_are_those_of_a_plain_map(
+        words in proptest::collection::vec("[ab]{0,2}|[c]{20,24}", 0..300)
+    ) {
         let (mut fake, mut count) = (Fake::default(), count(json!({"top": 3})));
         let mut expected: BTreeMap<&str, i64> = BTreeMap::new();
         for word in &words {

@@ -35,8 +35,8 @@ pub(super) enum Cut {
     Unfinished,
 }
 
-/// Cuts a line off the front of `bytes`, of which the first `searched` hold no line feed. `at_end` says
-/// that nothing follows them.
+/// Cuts a line off the front of `bytes`, of which the first `searched` hold no line feed. `at_end`
+/// says that nothing follows them.
 pub(super) fn cut(bytes: &[u8], searched: usize, at_end: bool, rule: Rule) -> Cut {
     let line_feed = memchr::memchr(b'\n', &bytes[searched..]).map(|at| searched + at);
     let (content, whole) = match line_feed {

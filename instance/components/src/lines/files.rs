@@ -185,7 +185,8 @@ impl Spout for Files {
         }
         ensure!(
             self.own_splits < MAX_SPLITS,
-            "the files have {} splits for each task of spout `{}`; the limit is {MAX_SPLITS}: raise \
+            "the files have {} splits for each task of spout `{}`; the limit is {MAX_SPLITS}: \
+            raise \
              its `splitSize`",
             self.own_splits,
             context.component,
@@ -228,9 +229,9 @@ impl Spout for Files {
     }
 }
 
-/// Whether a position stands within a line: behind a piece of a long one, whose other pieces must be
-/// read even where they leave the split. An end of file without line feed looks alike, and nothing
-/// is behind it.
+/// Whether a position stands within a line: behind a piece of a long one, whose other pieces must
+/// be read even where they leave the split. An end of file without line feed looks alike, and
+/// nothing is behind it.
 fn is_within_line(file: &File, position: u64, path: &str) -> Result<bool> {
     let size = file.metadata().with_context(|| format!("cannot read `{path}`"))?.len();
     ensure!(
@@ -247,7 +248,8 @@ fn is_within_line(file: &File, position: u64, path: &str) -> Result<bool> {
 /// The error of a line that no tuple can hold.
 pub(super) fn too_long(path: &str, offset: u64) -> anyhow::Error {
     anyhow::anyhow!(
-        "the line at offset {offset} of `{path}` is longer than {MAX_LINE} bytes, the most that a tuple \
+        "the line at offset {offset} of `{path}` is longer than {MAX_LINE} bytes, the most that a \
+        tuple \
          holds: set `longLines: split` to emit such lines in pieces"
     )
 }

@@ -25,8 +25,9 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// The first split of the file that this task reads; from there on it reads every `parallelism`th.
-    /// Task `(hash(path) + k) % parallelism` reads split `k`, whatever other files there are.
+    /// The first split of the file that this task reads; from there on it reads every
+    /// `parallelism`th. Task `(hash(path) + k) % parallelism` reads split `k`, whatever other files
+    /// there are.
     pub(super) fn first_split(&self, index: u32, parallelism: u32) -> u64 {
         let (index, parallelism) = (u64::from(index), u64::from(parallelism));
         (index + parallelism - fnv1a(self.path.as_bytes()) % parallelism) % parallelism
@@ -88,7 +89,8 @@ fn look_at(path: String) -> Result<Found> {
         .with_context(|| format!("cannot read `{path}`, looked for from {}", here()))?;
     if !metadata.is_file() {
         bail!(
-            "`{path}` is no regular file, so it has no offsets to go on from: name files, or pipe it \
+            "`{path}` is no regular file, so it has no offsets to go on from: name files, or pipe \
+            it \
              into standard input and set `path: \"-\"`"
         );
     }
@@ -100,7 +102,8 @@ fn here() -> String {
     env::current_dir().map_or_else(|error| error.to_string(), |here| here.display().to_string())
 }
 
-/// The same number in every process, whatever the version of Rust: tasks must agree on who reads what.
+/// The same number in every process, whatever the version of Rust: tasks must agree on who reads
+/// what.
 fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)

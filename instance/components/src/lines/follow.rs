@@ -121,7 +121,8 @@ impl Follow {
         let number = self.turn;
         let followed = &mut self.followed[number];
         let Some(span) = followed.step(self.rule)? else {
-            // A failed line is read from the file it stood in, so that file is kept until all are acked.
+            // A failed line is read from the file it stood in, so that file is kept until all are
+            // acked.
             if followed.pending == 0 && followed.is_replaced()? {
                 *followed = Followed::open(&followed.path, &self.positions)?;
             }

@@ -3,8 +3,8 @@
 use super::cut::{Cut, Rule, cut};
 use std::{fs::File, io, ops::Range, os::unix::fs::FileExt as _};
 
-/// Bytes read at once. It holds the longest line with its end, so a full buffer without a line feed is
-/// a line that is too long.
+/// Bytes read at once. It holds the longest line with its end, so a full buffer without a line feed
+/// is a line that is too long.
 const BUFFER: usize = 256 << 10;
 
 const _: () = assert!(BUFFER >= super::MAX_LINE + 2);
@@ -52,8 +52,8 @@ impl Reader {
         Reader::with_buffer(file, offset, Vec::new())
     }
 
-    /// A reader at this offset with the buffer of an earlier one: where splits are small, making a new
-    /// one for each would cost more than reading.
+    /// A reader at this offset with the buffer of an earlier one: where splits are small, making a
+    /// new one for each would cost more than reading.
     pub(super) fn with_buffer(file: File, offset: u64, buffer: Vec<u8>) -> Reader {
         Reader { file, buffer, at: offset, from: 0, filled: 0 }
     }

@@ -34,8 +34,8 @@ impl LineId {
     }
 }
 
-/// The failed lines of a task. Bounded by the roots in flight, hence by `maxPending`: as long as there
-/// are some, nothing else is emitted.
+/// The failed lines of a task. Bounded by the roots in flight, hence by `maxPending`: as long as
+/// there are some, nothing else is emitted.
 #[derive(Debug, Default)]
 pub(super) struct Replays {
     queue: VecDeque<LineId>,

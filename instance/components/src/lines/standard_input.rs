@@ -115,7 +115,8 @@ impl Spout for StandardInput {
     fn open(&mut self, context: &mut Context) -> Result<()> {
         if context.parallelism > 1 {
             bail!(
-                "spout `{}` has parallelism {} and reads standard input, which only one task can: set \
+                "spout `{}` has parallelism {} and reads standard input, which only one task can: \
+                set \
                  its `parallelism` to 1, or name files in `path`",
                 context.component,
                 context.parallelism,
@@ -180,7 +181,8 @@ impl Spout for StandardInput {
     }
 }
 
-/// Reads until the end. The sender's end is the input's end; the task's end is noticed at the next chunk.
+/// Reads until the end. The sender's end is the input's end; the task's end is noticed at the next
+/// chunk.
 fn read_all(mut source: Source, chunks: SyncSender<Chunk>, waker: &Waker) {
     loop {
         let mut chunk = vec![0; CHUNK];

@@ -106,7 +106,8 @@ proptest! {
         }
         let config = json!({"path": glob(folder.path()), "splitSize": split_size});
         let all = read_all(&config, parallelism, &BTreeMap::new());
-        let expected: Vec<Vec<u8>> = contents.iter().flat_map(|content| lines_of(content)).collect();
+        let expected: Vec<Vec<u8>> =
+            contents.iter().flat_map(|content| lines_of(content)).collect();
         prop_assert_eq!(sorted(all.iter().map(|line| line.2.clone()).collect()), sorted(expected));
 
         let (positions, rest) = settle(&all, seed);
@@ -128,7 +129,11 @@ proptest! {
         drain(&mut lines, &mut fake);
         let first = fake.emitted.clone();
         let fails: Vec<_> =
-            fails.iter().filter(|_| !first.is_empty()).map(|fail| &first[fail.index(first.len())]).collect();
+            fails
+                .iter()
+                .filter(|_| !first.is_empty())
+                .map(|fail| &first[fail.index(first.len())])
+                .collect();
         for failed in &fails {
             lines.fail(failed.root.unwrap().id, &fake::failure()).unwrap();
         }

@@ -33,7 +33,8 @@ impl Dictionary {
     }
 }
 
-/// The `n`th random number of a sequence (SplitMix64): any one can be had again without those before.
+/// The `n`th random number of a sequence (SplitMix64): any one can be had again without those
+/// before.
 #[inline]
 pub(super) fn mix(seed: u64, n: u64) -> u64 {
     let mut z = seed.wrapping_add(n.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));

@@ -101,7 +101,8 @@ fn draining_takes_out_everything_in_order() {
 }
 
 proptest! {
-    /// Against a plain map: the same roots complete, expire and stay, whatever happens in what order.
+    /// Against a plain map: the same roots complete, expire and stay, whatever happens in what
+    /// order.
     #[test]
     fn it_agrees_with_a_plain_map(ops in prop::collection::vec((0u8..6, any::<u16>()), 1..3000)) {
         let mut tracker = Tracker::new(16, TIMEOUT);

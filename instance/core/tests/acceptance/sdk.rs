@@ -14,7 +14,7 @@ const LONG: u64 = 1_000_000_000_000;
 /// What a bolt under test saw, for the test to look at.
 type Seen = Arc<Mutex<Vec<String>>>;
 
-/// A bolt whose calls are closures; with `acking` manual it acks nothing by itself.
+/// A bolt with ticks whose calls are closures.
 struct Scripted<E, T> {
     acking: Acking,
     execute: E,
@@ -39,15 +39,23 @@ where
     }
 }
 
+/// A bolt with automatic acking and without ticks.
 fn execute(
-    execute: impl FnMut(&Tuple<'_>, &mut BoltOutput<'_>) -> Result<()>,
-) -> Box<
-    Scripted<
-        impl FnMut(&Tuple<'_>, &mut BoltOutput<'_>) -> Result<()>,
-        impl FnMut(&mut BoltOutput<'_>) -> Result<()>,
-    >,
-> {
-    Box::new(Scripted { acking: Acking::Auto, execute, tick: |_: &mut BoltOutput<'_>| Ok(()) })
+    mut execute: impl FnMut(&Tuple<'_>, &mut BoltOutput<'_>) -> Result<()> + 'static,
+) -> Box<Executing> {
+    Box::new(Executing(Box::new(move |tuple: &Tuple<'_>, out: &mut BoltOutput<'_>| {
+        execute(tuple, out)
+    })))
+}
+
+type Execute = dyn FnMut(&Tuple<'_>, &mut BoltOutput<'_>) -> Result<()>;
+
+struct Executing(Box<Execute>);
+
+impl Bolt for Executing {
+    fn execute(&mut self, tuple: &Tuple<'_>, out: &mut BoltOutput<'_>) -> Result<()> {
+        (self.0)(tuple, out)
+    }
 }
 
 #[test]

@@ -100,8 +100,9 @@ impl Flow {
         Ok(())
     }
 
-    /// Takes frames for a stream out of the accounts, up to `max_bytes` or one frame if that is longer,
-    /// and returns their bytes. 0: nothing waits, and [`Effect::Wake`] says when something does.
+    /// Takes frames for a stream out of the accounts, up to `max_bytes` or one frame if that is
+    /// longer, and returns their bytes. 0: nothing waits, and [`Effect::Wake`] says when something
+    /// does.
     pub fn poll_transmit(
         &mut self,
         now: u64,

@@ -1,7 +1,8 @@
 //! Losses: who announces them, who must hear of them.
 //!
-//! Whoever notices a loss announces it to all peers, numbered, and tells the instances of its own pod
-//! whose tuples can have been lost. A receiver may fail more than was lost: duplicates, never loss.
+//! Whoever notices a loss announces it to all peers, numbered, and tells the instances of its own
+//! pod whose tuples can have been lost. A receiver may fail more than was lost: duplicates, never
+//! loss.
 
 use super::{Deadline, Flow};
 use crate::{
@@ -29,8 +30,8 @@ impl Flow {
         self.tell(scope);
     }
 
-    /// To those of this pod whom it concerns. An instance that is away is told when it is back, since
-    /// its own return is a loss.
+    /// To those of this pod whom it concerns. An instance that is away is told when it is back,
+    /// since its own return is a loss.
     pub(super) fn tell(&mut self, scope: LossScope) {
         let Some(plan) = &self.plan else { return };
         for state in self.links.iter().filter(|state| state.up) {

@@ -15,8 +15,8 @@ use egret_topology::{
 impl Flow {
     /// Takes over a plan. `Ok(false)`: it is not newer than the one in force.
     ///
-    /// Frames that wait are discarded, and announced as lost, if they were made in an earlier epoch or
-    /// if their destination now lives elsewhere.
+    /// Frames that wait are discarded, and announced as lost, if they were made in an earlier epoch
+    /// or if their destination now lives elsewhere.
     pub fn set_plan(&mut self, now: u64, plan: PlanIndex) -> Result<bool, PlanRefused> {
         let new = plan.plan();
         if let Some(ours) = self.plan.as_ref().map(PlanIndex::plan) {

@@ -8,8 +8,8 @@ use egret_wire::{header::Kind, preamble::Class};
 const LIMIT: usize = 256 << 10;
 const MANY: u64 = 100_000;
 
-/// Heron's `test_back_pressure_instance`: a bolt that reads nothing holds its spout back; nothing is
-/// lost, and when it reads again everything flows.
+/// Heron's `test_back_pressure_instance`: a bolt that reads nothing holds its spout back; nothing
+/// is lost, and when it reads again everything flows.
 #[test]
 fn a_bolt_that_reads_nothing_holds_its_spout_back_and_loses_nothing() {
     let mut rig = Rig::new(&[(&[], &[0]), (&[0], &[1])]);
@@ -101,8 +101,8 @@ fn a_paused_stream_resumes_once_half_of_its_account_is_free() {
     assert_eq!(frames.len(), 64);
 }
 
-/// Heron's `test_spout_death_under_backpressure`: the spout dies while its bolt reads nothing. Its next
-/// life is not stuck behind what the last one left.
+/// Heron's `test_spout_death_under_backpressure`: the spout dies while its bolt reads nothing. Its
+/// next life is not stuck behind what the last one left.
 #[test]
 fn a_spout_that_died_under_backpressure_sends_again_in_its_next_life() {
     let mut rig = Rig::new(&[(&[], &[0]), (&[0], &[1])]);
@@ -119,8 +119,8 @@ fn a_spout_that_died_under_backpressure_sends_again_in_its_next_life() {
     assert_eq!(rig.numbers(0, 1), numbers);
 }
 
-/// Heron's `test_back_pressure_stmgr_reconnect`: a stream manager that goes away while it holds others
-/// back must not leave them held back.
+/// Heron's `test_back_pressure_stmgr_reconnect`: a stream manager that goes away while it holds
+/// others back must not leave them held back.
 #[test]
 fn a_peer_that_returns_does_not_leave_its_sources_held_back() {
     let mut rig = Rig::new(&[(&[], &[0]), (&[0], &[1])]);

@@ -1,5 +1,5 @@
-//! Several flows joined by modelled streams: what is written waits in a pipe of a fixed window until
-//! the other end reads it.
+//! Several flows joined by modelled streams: what is written waits in a pipe of a fixed window
+//! until the other end reads it.
 
 use bytes::Bytes;
 use egret_flow::{Effect, Flow, InId, Limits, Link, LinkId, OutId, Violation};
@@ -231,7 +231,8 @@ impl Rig {
         true
     }
 
-    /// Sends data frames numbered from `first` until one is held back, at most `n`; returns how many.
+    /// Sends data frames numbered from `first` until one is held back, at most `n`; returns how
+    /// many.
     pub fn send(&mut self, from: u32, to: u32, first: u64, n: u64, size: usize) -> u64 {
         (first..first + n)
             .take_while(|n| self.try_send(frame(Kind::Data, from, to, 1, *n, size)))

@@ -6,7 +6,8 @@ use egret_topology::id::{Incarnation, PodId, TaskId};
 use egret_wire::{header::Kind, preamble::Class};
 use proptest::prelude::*;
 
-/// Heron's `test_tuple_route`: spouts and bolts in several pods, every spout task to every bolt task.
+/// Heron's `test_tuple_route`: spouts and bolts in several pods, every spout task to every bolt
+/// task.
 #[test]
 fn every_frame_reaches_its_task_in_whatever_pod() {
     let mut rig = Rig::new(&[(&[], &[0, 1, 2, 3]), (&[0], &[0, 1, 2, 3, 0, 1])]);

@@ -9,7 +9,8 @@ use egret_wire::{
 };
 use proptest::prelude::*;
 
-/// Spouts 0 (pod 0) and 1 (pod 1), bolts 2 (pod 0) and 3 (pod 1), and 4 (pod 1) behind 3's component.
+/// Spouts 0 (pod 0) and 1 (pod 1), bolts 2 (pod 0) and 3 (pod 1), and 4 (pod 1) behind 3's
+/// component.
 fn rig() -> Rig {
     Rig::new(&[(&[], &[0, 1]), (&[0], &[0, 1]), (&[1], &[1])])
 }
@@ -95,8 +96,8 @@ proptest! {
     #[test]
     fn hostile_streams_and_headers_reach_nobody_else(
         tries in prop::collection::vec(
-            (any::<bool>(), any::<bool>(), prop::option::of(0u32..7), 0u32..7, 0u8..4, 0u32..7, 0u32..7,
-             0u64..4, 0u32..3), 1..60)
+            (any::<bool>(), any::<bool>(), prop::option::of(0u32..7), 0u32..7, 0u8..4, 0u32..7,
+             0u32..7, 0u64..4, 0u32..3), 1..60)
     ) {
         let mut rig = rig();
         for (peer, ack, source, dest, kind, from, to, life, epoch) in tries {
