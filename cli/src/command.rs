@@ -4,7 +4,7 @@ use crate::{completions, plan, run, validate};
 use clap::{Parser, Subcommand};
 use egret_process::Exit;
 
-/// Run streaming topologies: on this machine, or on Kubernetes from the same file.
+/// Run streaming topologies on this machine.
 #[derive(Parser, Debug)]
 #[command(name = "egret", version, max_term_width = 100, after_help = EXAMPLES)]
 pub(crate) struct Egret {
