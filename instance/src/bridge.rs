@@ -29,7 +29,10 @@ pub(crate) struct Bridge {
 struct TaskSide {
     events: Vec<ToTask>,
     waiting: bool,
+    /// The user's waker was used.
     woken: bool,
+    /// A lane became writable.
+    freed: bool,
     stopping: bool,
 }
 
@@ -64,12 +67,15 @@ impl Bridge {
         std::mem::take(&mut task.events)
     }
 
-    /// Waits until something comes in, the waker is used, or the time is up.
-    pub(crate) fn wait(&self, timeout: Option<Duration>) {
+    /// Waits until something comes in, a lane becomes writable, the user's waker is used, or the time
+    /// is up. Whether the waker was used.
+    pub(crate) fn wait(&self, timeout: Option<Duration>) -> bool {
         let task = lock(&self.task);
-        let task = self.wait_while(task, timeout, |task| task.events.is_empty() && !task.woken);
-        drop(task);
-        lock(&self.task).woken = false;
+        let mut task = self.wait_while(task, timeout, |task| {
+            task.events.is_empty() && !task.woken && !task.freed
+        });
+        task.freed = false;
+        std::mem::take(&mut task.woken)
     }
 
     /// Waits until `ready`; `false` if the task is being stopped.
@@ -166,9 +172,11 @@ impl Bridge {
         }
     }
 
-    /// A lane became writable.
+    /// A lane became writable. A task may wait for that in an emit, or between two calls.
     pub(crate) fn lane_freed(&self) {
-        if lock(&self.task).waiting {
+        let mut task = lock(&self.task);
+        task.freed = true;
+        if task.waiting {
             self.task_wake.notify_one();
         }
     }
@@ -213,5 +221,28 @@ impl Bridge {
     /// Where the spout stands.
     pub(crate) fn position(&self) -> Option<String> {
         lock(&self.gateway).position.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_that_rests_between_two_calls_hears_of_a_lane_that_became_writable() {
+        let bridge = Bridge::default();
+        bridge.lane_freed();
+        assert!(!bridge.wait(None), "the user's waker was not used");
+        assert!(!bridge.wait(Some(Duration::ZERO)));
+    }
+
+    #[test]
+    fn a_use_of_the_waker_is_told_once_also_if_nobody_waited() {
+        let bridge = Bridge::default();
+        bridge.wake_task();
+        bridge.push_events(vec![ToTask::Completed(Vec::new())]);
+        assert!(bridge.wait(None));
+        bridge.take_events();
+        assert!(!bridge.wait(Some(Duration::ZERO)));
     }
 }

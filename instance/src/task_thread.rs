@@ -59,7 +59,9 @@ fn drive(mut task: Task, mut context: Context, mut outlet: ThreadOutlet) -> Resu
             Step::Park(until) => {
                 let timeout =
                     until.map(|until| Duration::from_nanos(until.saturating_sub(outlet.now())));
-                outlet.bridge.wait(timeout);
+                if outlet.bridge.wait(timeout) {
+                    task.woken();
+                }
             }
             Step::Closed => return Ok(()),
         }

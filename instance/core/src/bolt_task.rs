@@ -150,6 +150,11 @@ impl BoltTask {
         }
     }
 
+    /// The user's waker was used: there may be something to write or to ack.
+    pub fn woken(&mut self) {
+        self.unflushed = true;
+    }
+
     /// Does the next piece of work.
     pub fn step(&mut self, outlet: &mut dyn Outlet) -> Result<Step, UserError> {
         if self.core.state() == RunState::Stopped {

@@ -274,9 +274,9 @@ impl Emitter {
         frames.append(&mut self.closed);
     }
 
-    /// Whether some lane holds twice what it should: nobody waited where waiting is not possible.
+    /// Whether some lane holds far more than it should: nobody waited where waiting is not possible.
     pub fn is_over_budget(&self) -> bool {
-        (0..self.lanes.len()).any(|lane| self.budget.queued(lane) >= 2 * crate::limits::LANE_BYTES)
+        (0..self.lanes.len()).any(|lane| self.budget.queued(lane) >= crate::limits::OVERFULL_BYTES)
     }
 
     fn close(&mut self, index: usize) {

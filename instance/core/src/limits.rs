@@ -1,10 +1,15 @@
 //! Limits of an instance, each with its reason.
 
-use egret_wire::limits::{FRAME_TARGET, MAX_PAYLOAD};
+use egret_wire::limits::{FRAME_TARGET, MAX_PAYLOAD, MAX_TUPLE};
 
 /// Bytes that wait in an instance for one destination task before an emit to it waits. Two frames
 /// in the making and some on the wire; more only adds latency.
 pub const LANE_BYTES: usize = 128 << 10;
+
+/// Bytes for one destination above which a task rests before its next call. An emit that waits for its
+/// lane stays below: it lets in the tuple in hand, however large, behind an open frame. So this holds
+/// back only whoever cannot wait, and a large tuple for a slow task does not stop the way to the others.
+pub const OVERFULL_BYTES: usize = 4 * LANE_BYTES;
 
 /// Bytes of input that wait for the user's thread before the gateway stops reading. Holds at least
 /// one frame of any size, and enough small ones that the thread never starves between two reads.
@@ -36,4 +41,5 @@ pub const SHOW_POSITION_NS: u64 = 500_000_000;
 pub const MAX_SPLITS: usize = 1 << 20;
 
 const _: () = assert!(LANE_BYTES >= 2 * FRAME_TARGET);
+const _: () = assert!(OVERFULL_BYTES > LANE_BYTES + FRAME_TARGET + MAX_TUPLE);
 const _: () = assert!(INBOX_BYTES >= MAX_PAYLOAD);

@@ -98,6 +98,11 @@ impl SpoutTask {
         Ok(())
     }
 
+    /// The user's waker was used: there may be something to emit.
+    pub fn woken(&mut self) {
+        self.idle_until = None;
+    }
+
     /// Does the next piece of work.
     pub fn step(&mut self, outlet: &mut dyn Outlet) -> Result<Step, UserError> {
         if self.core.state() == RunState::Stopped {

@@ -91,6 +91,14 @@ impl Task {
         }
     }
 
+    /// The user's waker was used: `next` or `flush` is called at the next step.
+    pub fn woken(&mut self) {
+        match self {
+            Task::Bolt(bolt) => bolt.woken(),
+            Task::Spout(spout) => spout.woken(),
+        }
+    }
+
     /// Does the next piece of work.
     pub fn step(&mut self, outlet: &mut dyn Outlet) -> Result<Step, UserError> {
         match self {
