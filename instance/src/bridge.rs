@@ -67,13 +67,12 @@ impl Bridge {
         std::mem::take(&mut task.events)
     }
 
-    /// Waits until something comes in, a lane becomes writable, the user's waker is used, or the time
-    /// is up. Whether the waker was used.
+    /// Waits until something comes in, a lane becomes writable, the user's waker is used, or the
+    /// time is up. Whether the waker was used.
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> bool {
         let task = lock(&self.task);
-        let mut task = self.wait_while(task, timeout, |task| {
-            task.events.is_empty() && !task.woken && !task.freed
-        });
+        let mut task = self
+            .wait_while(task, timeout, |task| task.events.is_empty() && !task.woken && !task.freed);
         task.freed = false;
         std::mem::take(&mut task.woken)
     }

@@ -274,7 +274,7 @@ impl Emitter {
         frames.append(&mut self.closed);
     }
 
-    /// Whether some lane holds far more than it should: nobody waited where waiting is not possible.
+    /// Whether some lane holds far more than it should: nobody waited where that is not possible.
     pub fn is_over_budget(&self) -> bool {
         (0..self.lanes.len()).any(|lane| self.budget.queued(lane) >= crate::limits::OVERFULL_BYTES)
     }

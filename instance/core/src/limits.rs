@@ -6,9 +6,10 @@ use egret_wire::limits::{FRAME_TARGET, MAX_PAYLOAD, MAX_TUPLE};
 /// in the making and some on the wire; more only adds latency.
 pub const LANE_BYTES: usize = 128 << 10;
 
-/// Bytes for one destination above which a task rests before its next call. An emit that waits for its
-/// lane stays below: it lets in the tuple in hand, however large, behind an open frame. So this holds
-/// back only whoever cannot wait, and a large tuple for a slow task does not stop the way to the others.
+/// Bytes for one destination above which a task rests before its next call. An emit that waits for
+/// its lane stays below: it lets in the tuple in hand, however large, behind an open frame. So this
+/// holds back only whoever cannot wait, and a large tuple for a slow task does not stop the way to
+/// the others.
 pub const OVERFULL_BYTES: usize = 4 * LANE_BYTES;
 
 /// Bytes of input that wait for the user's thread before the gateway stops reading. Holds at least
