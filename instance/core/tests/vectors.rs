@@ -7,6 +7,8 @@ use egret_topology::grouping::{KEY_GROUPS, task_of_key_group};
 use egret_wire::value;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+const DOCUMENT: &str = include_str!("../../../docs/protocol.md");
+
 /// Seed of the second choice of partial keys.
 const SECOND_SEED: u64 = 0x4567_7265_7400_0002;
 
@@ -41,6 +43,9 @@ fn keys_keep_their_hash_and_groups() {
         assert_eq!(xxh3_64_with_seed(&bytes, KEY_SEED), hash, "{key:?}");
         assert_eq!(key_group(&bytes, KEY_SEED), first, "{key:?}");
         assert_eq!(key_group(&bytes, SECOND_SEED), second, "{key:?}");
+        let (twelfth, fifth) = (task_of_key_group(first, 12), task_of_key_group(first, 5));
+        let row = format!("| `{hash:016x}` | {first} | {second} | {twelfth} | {fifth} |");
+        assert!(DOCUMENT.contains(&row), "docs/protocol.md does not show {key:?}: {row}");
     }
 }
 

@@ -1,5 +1,6 @@
 //! Control messages, as JSON. Fields may be added to them; none may change its name or its meaning.
 
+use crate::documented;
 use egret_topology::{
     grouping::Grouping,
     id::{Epoch, Incarnation, PodId, TaskId},
@@ -69,7 +70,12 @@ fn plan() -> Box<PhysicalPlan> {
     })
 }
 
-/// The message is written as this JSON behind its length, and read back from it.
+#[test]
+fn the_document_shows_this_plan() {
+    documented(PLAN);
+}
+
+/// The message is written as this JSON behind its length, read back from it, and documented.
 #[track_caller]
 fn is<T: Serialize + DeserializeOwned + PartialEq + Debug>(message: T, json: &str) {
     let bytes = control::encode(&message).unwrap();
@@ -77,6 +83,10 @@ fn is<T: Serialize + DeserializeOwned + PartialEq + Debug>(message: T, json: &st
     assert_eq!(std::str::from_utf8(text).unwrap(), json);
     assert_eq!(length, (json.len() as u32).to_le_bytes());
     assert_eq!(control::decode(&mut bytes[..].into()), Ok(Some(message)));
+    // The plan stands there once.
+    if !json.starts_with(r#"{"type":"plan","topology""#) {
+        documented(&json.replace(PLAN, "PLAN"));
+    }
 }
 
 const ROOT: Root = Root { task: TaskId(0), incarnation: Incarnation(7), seq: 40 };

@@ -1,6 +1,7 @@
 //! Edge ids: sender and receiver derive them apart from each other, so they are part of the
 //! protocol.
 
+use crate::documented;
 use egret_topology::id::{Incarnation, TaskId};
 use egret_wire::edge_id::{EdgeIds, mix};
 
@@ -18,5 +19,6 @@ fn edge_ids_keep_their_values() {
     ] {
         let ids = EdgeIds::new(key, TaskId(source), Incarnation(incarnation), TaskId(dest));
         assert_eq!(ids.id(counter), id, "{:016x} at {counter}", ids.id(counter));
+        documented(&format!("| `{id:016x}` |"));
     }
 }

@@ -1,6 +1,6 @@
 //! Headers, frames and preambles, byte by byte.
 
-use crate::{hex, listing};
+use crate::{documented, hex, listing};
 use egret_topology::id::{Epoch, Incarnation, TaskId};
 use egret_wire::{
     ack::{AckReader, AckWriter, Verdict},
@@ -148,6 +148,11 @@ const FLUSH: &str = "
         01 00 00 00             | origin
 ";
 
+#[test]
+fn the_document_shows_these_frames() {
+    [HEADER_BYTES, EVERY_VALUE, SEVERAL_ROOTS, ACKS, END, FLUSH].into_iter().for_each(documented);
+}
+
 fn root(task: u32, incarnation: u64, seq: u64) -> RootId {
     RootId { task: TaskId(task), incarnation: Incarnation(incarnation), seq }
 }
@@ -282,6 +287,7 @@ fn preambles_keep_their_bytes() {
         let key = StreamKey { class, source, dest: TaskId(7) };
         let encoded: [u8; PREAMBLE] = key.encode();
         assert_eq!(hex(&encoded), bytes);
+        documented(bytes);
         assert_eq!(StreamKey::decode(&encoded), Ok(key));
     }
 }
