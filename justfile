@@ -28,6 +28,10 @@ doc:
 run *args:
     cargo run --release -- run {{args}}
 
+# simulated faults: `just sim --seeds 1000`, `just sim --seed 42 --verbose`
+sim *args:
+    cargo run --release --package egret-sim -- {{args}}
+
 # licences, banned crates, sources (needs cargo-deny)
 deny:
     cargo deny check bans licenses sources
