@@ -220,7 +220,11 @@ impl TaskCore {
     }
 
     fn hand_over(&mut self, outlet: &mut dyn Outlet) {
-        // Data before acks: an ack never leaves before the frames emitted under it.
+        // Data before acks: an ack never leaves before what was emitted under it, so an ack frame
+        // that is full takes the open data frames along.
+        if self.acks.has_closed() {
+            self.emitter.close_all();
+        }
         self.emitter.take_closed(&mut self.batch.frames);
         self.acks.take_closed(&mut self.batch.frames);
         if !self.batch.is_empty() {
