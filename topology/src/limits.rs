@@ -42,6 +42,21 @@ pub const MAX_CONFIG_DEPTH: usize = 16;
 /// Bytes of an image reference, an environment variable's value, a registered component's name.
 pub const MAX_TEXT: usize = 512;
 
+/// A name of a Kubernetes object that a topology refers to, and a key in it: Kubernetes' own limit.
+pub const MAX_OBJECT_NAME: usize = 253;
+
+/// Volumes of a topology, mounts of a component, sources of its environment.
+pub const MAX_VOLUMES: usize = 16;
+
+/// Secrets with which nodes pull images.
+pub const MAX_PULL_SECRETS: usize = 8;
+
+/// Labels, and annotations, that a topology gives its pods.
+pub const MAX_LABELS: usize = 32;
+
+/// Bytes of what is laid over pods, and of a volume's source, as JSON. Every pod is stored with it.
+pub const MAX_POD_TEMPLATE: usize = 32 << 10;
+
 /// Tuple trees in flight per spout task; each costs the tracker some hundred bytes.
 pub const MAX_PENDING: u32 = 1_000_000;
 

@@ -3,7 +3,10 @@
 //! Whoever holds a [`Logical`] need not ask again whether names exist, edges are acyclic or numbers
 //! are in range; nobody but [`crate::validate`] makes one. The raw resource is not seen any more.
 
-pub use crate::resource::{Packing, State};
+pub use crate::resource::{
+    DeletionPolicy, EnvFrom, EnvSource, ImagePullPolicy, KeyReference, Packing, PodTemplate, State,
+    Volume, VolumeMount,
+};
 use crate::{
     plan::{ComponentKind, Delivery, PlannedInput},
     stream::Stream,
@@ -32,6 +35,25 @@ pub struct Logical {
     pub state: State,
     /// Spouts, then bolts, in the order of the resource; indexes into this list are used below.
     pub components: Vec<LogicalComponent>,
+    /// What matters on a cluster only.
+    pub on_cluster: OnCluster,
+}
+
+/// What matters on a cluster only.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OnCluster {
+    /// When nodes pull images; none: as Kubernetes does by default.
+    pub image_pull_policy: Option<ImagePullPolicy>,
+    /// Names of Secrets with which nodes pull images.
+    pub image_pull_secrets: Vec<String>,
+    /// What components may mount.
+    pub volumes: Vec<Volume>,
+    /// Laid over every pod.
+    pub pod_template: PodTemplate,
+    /// What happens before the pods of a deleted topology go.
+    pub deletion_policy: DeletionPolicy,
+    /// How long stopping and deleting wait for what is in flight.
+    pub drain_timeout_ms: u64,
 }
 
 /// A validated spout or bolt.
@@ -61,6 +83,19 @@ pub struct LogicalComponent {
     pub limits: Amounts,
     /// Environment of each instance, by name.
     pub env: Vec<(String, String)>,
+    /// What matters on a cluster only.
+    pub on_cluster: ComponentOnCluster,
+}
+
+/// What of a component matters on a cluster only.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ComponentOnCluster {
+    /// Variables whose values are in Secrets and ConfigMaps.
+    pub env: Vec<(String, EnvSource)>,
+    /// Secrets and ConfigMaps whose keys become variables.
+    pub env_from: Vec<EnvFrom>,
+    /// Where each instance sees volumes.
+    pub volume_mounts: Vec<VolumeMount>,
 }
 
 /// Amounts of CPU and memory, where they are given.

@@ -110,6 +110,17 @@ impl fmt::Display for Quantity {
     }
 }
 
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Quantity {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Quantity".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "x-kubernetes-int-or-string": true })
+    }
+}
+
 impl<'de> Deserialize<'de> for Quantity {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Quantity, D::Error> {
         struct Text;
@@ -125,9 +136,6 @@ impl<'de> Deserialize<'de> for Quantity {
                 Ok(Quantity::new(number.to_string()))
             }
             fn visit_i64<E: de::Error>(self, number: i64) -> Result<Quantity, E> {
-                Ok(Quantity::new(number.to_string()))
-            }
-            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Quantity, E> {
                 Ok(Quantity::new(number.to_string()))
             }
         }
@@ -198,7 +206,7 @@ mod tests {
     fn a_bare_number_is_a_quantity() {
         let read: Quantity = serde_json::from_str("2").unwrap();
         assert_eq!(read.millis(), Ok(2000));
-        let read: Quantity = serde_json::from_str("0.5").unwrap();
-        assert_eq!(read.millis(), Ok(500));
+        // The API server refuses it too: a fraction is text, `"0.5"` or `500m`.
+        serde_json::from_str::<Quantity>("0.5").unwrap_err();
     }
 }

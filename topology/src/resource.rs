@@ -5,8 +5,13 @@
 //! once. Defaults of a field stand where the field does, so that a CRD can be generated from these
 //! types.
 
+mod cluster;
 mod component;
 
+pub use cluster::{
+    DeletionPolicy, EnvFrom, EnvSource, ImagePullPolicy, KeyReference, OptionalReference,
+    PodMetadata, PodTemplate, Reference, Volume, VolumeMount,
+};
 pub use component::{
     Amounts, Bolt, Common, EnvVar, GroupingName, Input, Resources, Spout, StreamSpec,
 };
@@ -54,11 +59,18 @@ pub struct Metadata {
 
 /// What should run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Spec {
     /// Image of every component that names none; left out, the built-in components.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
+    /// When nodes pull images; by default if they do not have them, and always for `:latest`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_pull_policy: Option<ImagePullPolicy>,
+    /// Secrets with which nodes pull images.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub image_pull_secrets: Vec<Reference>,
     /// What is delivered when something fails.
     #[serde(default)]
     pub delivery: Delivery,
@@ -80,6 +92,18 @@ pub struct Spec {
     /// Whether it runs.
     #[serde(default)]
     pub state: State,
+    /// What happens before the pods of a deleted topology go.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicy,
+    /// How long stopping and deleting wait for what is in flight.
+    #[serde(default = "default_drain_timeout")]
+    pub drain_timeout: Duration,
+    /// What components may mount.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<Volume>,
+    /// Laid over every pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod_template: Option<PodTemplate>,
     /// Where tuples come from.
     pub spouts: Vec<Spout>,
     /// What is done with them.
@@ -95,12 +119,17 @@ fn default_message_timeout() -> Duration {
     Duration::new("30s")
 }
 
+fn default_drain_timeout() -> Duration {
+    Duration::new("60s")
+}
+
 pub(crate) fn one() -> i64 {
     1
 }
 
 /// What is delivered when something fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Delivery {
     /// Every tuple tree is tracked; what fails can be replayed.
     #[default]
@@ -113,6 +142,7 @@ pub enum Delivery {
 
 /// How tasks are shared among pods.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Packing {
     /// As few pods as the requested resources allow.
     FirstFitDecreasing,
@@ -123,6 +153,7 @@ pub enum Packing {
 
 /// Whether the topology runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum State {
     /// Spouts are off, pods stay.
     Paused,

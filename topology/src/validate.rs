@@ -4,8 +4,10 @@
 //! with it and what to do. Later rules stay silent about what an earlier one has already reported:
 //! an input from an unknown component is not also an input with unknown fields.
 
+mod cluster;
 mod component;
 mod cycle;
+mod environment;
 mod inputs;
 mod names;
 mod streams;
@@ -92,6 +94,14 @@ impl Problems {
             self.add(path, format!("{number} is not in the range from {least} to {most}"));
         }
         number.clamp(i64::from(least), i64::from(most)) as u32
+    }
+
+    /// Whether there are more than are allowed, which is reported.
+    fn too_many(&mut self, path: &str, count: usize, most: usize) -> bool {
+        if count > most {
+            self.add(path, format!("{count} are too many; at most {most} are allowed"));
+        }
+        count > most
     }
 
     /// The duration, if it can be read and lasts from one millisecond to a day.
@@ -222,6 +232,7 @@ fn settings(resource: &Resource, problems: &mut Problems) -> Logical {
         pod_capacity,
         state: spec.state,
         components: Vec::new(),
+        on_cluster: cluster::check(spec, problems),
     }
 }
 

@@ -181,17 +181,17 @@ spec:
                 "metadata.uid: there is no field `uid` (the fields are name, namespace, labels, \
                  annotations)",
                 "spec.maxpending: there is no field `maxpending` (did you mean `maxPending`? the \
-                 fields are image, delivery, maxPending, messageTimeout, pods, packing, \
-                 podCapacity, \
-                 state, spouts, bolts)",
+                 fields are image, imagePullPolicy, imagePullSecrets, delivery, maxPending, \
+                 messageTimeout, pods, packing, podCapacity, state, deletionPolicy, drainTimeout, \
+                 volumes, podTemplate, spouts, bolts)",
                 "spec.pods: expected a whole number, found string \"many\"",
                 "spec.delivery: `atLeastOnce` is not possible here (did you mean `AtLeastOnce`? \
                  the \
                  possible values are AtLeastOnce, AtMostOnce, EffectivelyOnce)",
                 "spec.spouts[0].parallelism: expected a whole number, found a list",
                 "spec.bolts[0].nam: there is no field `nam` (did you mean `name`? the fields are \
-                 name, parallelism, component, image, config, streams, resources, env, inputs, \
-                 tick)",
+                 name, parallelism, component, image, config, streams, resources, env, envFrom, \
+                 volumeMounts, inputs, tick)",
                 "spec.bolts[0].inputs: expected a list, found a map",
                 "spec.bolts[0]: the field `name` is missing",
             ]

@@ -1,11 +1,12 @@
 //! Spouts and bolts as they are written in the resource.
 
-use super::one;
+use super::{EnvFrom, EnvSource, VolumeMount, one};
 use crate::{duration::Duration, quantity::Quantity, stream::DEFAULT_STREAM};
 use serde::{Deserialize, Serialize};
 
 /// A spout as written.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Spout {
     /// Name, unique among spouts and bolts.
@@ -31,10 +32,17 @@ pub struct Spout {
     /// Environment of each instance.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub env: Vec<EnvVar>,
+    /// Secrets and ConfigMaps whose keys become variables of each instance.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub env_from: Vec<EnvFrom>,
+    /// Where each instance sees volumes of the topology.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volume_mounts: Vec<VolumeMount>,
 }
 
 /// A bolt as written.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Bolt {
     /// Name, unique among spouts and bolts.
@@ -60,6 +68,12 @@ pub struct Bolt {
     /// Environment of each instance.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub env: Vec<EnvVar>,
+    /// Secrets and ConfigMaps whose keys become variables of each instance.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub env_from: Vec<EnvFrom>,
+    /// Where each instance sees volumes of the topology.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volume_mounts: Vec<VolumeMount>,
     /// Where its tuples come from.
     #[serde(default)]
     pub inputs: Vec<Input>,
@@ -80,6 +94,8 @@ pub struct Common<'a> {
     pub streams: Option<&'a [StreamSpec]>,
     pub resources: &'a Resources,
     pub env: &'a [EnvVar],
+    pub env_from: &'a [EnvFrom],
+    pub volume_mounts: &'a [VolumeMount],
 }
 
 macro_rules! common {
@@ -96,6 +112,8 @@ macro_rules! common {
                     streams: self.streams.as_deref(),
                     resources: &self.resources,
                     env: &self.env,
+                    env_from: &self.env_from,
+                    volume_mounts: &self.volume_mounts,
                 }
             }
         }
@@ -106,6 +124,7 @@ common!(Bolt);
 
 /// An output stream as written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StreamSpec {
     /// Name, unique within the component.
@@ -120,6 +139,7 @@ pub struct StreamSpec {
 
 /// One input of a bolt as written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Input {
     /// Name of the component that emits.
@@ -145,6 +165,7 @@ fn default_stream() -> String {
 /// A grouping by its name; its arguments are fields of the input.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "documented at the grouping itself")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum GroupingName {
     All,
     Custom,
@@ -159,6 +180,7 @@ pub enum GroupingName {
 
 /// What an instance needs and may use, as Kubernetes has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Resources {
     /// What it needs; packing goes by it.
@@ -171,6 +193,7 @@ pub struct Resources {
 
 /// Amounts of CPU and memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Amounts {
     /// CPUs.
@@ -197,11 +220,15 @@ impl Amounts {
 
 /// An environment variable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EnvVar {
     /// Its name.
     pub name: String,
     /// Its value.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub value: String,
+    /// On a cluster, where its value comes from instead; a local run leaves it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value_from: Option<EnvSource>,
 }

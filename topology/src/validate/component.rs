@@ -1,13 +1,12 @@
 //! What can be said of one component alone: its numbers, config, resources and environment.
 
-use super::{Draft, Problems, names};
+use super::{Draft, Problems, environment, names};
 use crate::{
     limits,
     logical::{Amounts, LogicalComponent},
-    resource::{self, EnvVar, Resources, Spec},
+    resource::{self, Resources, Spec},
 };
 use serde_json::Value;
-use std::collections::BTreeSet;
 
 /// The component without its streams and inputs, which need the others.
 pub(super) fn check(draft: &Draft<'_>, spec: &Spec, problems: &mut Problems) -> LogicalComponent {
@@ -38,7 +37,8 @@ pub(super) fn check(draft: &Draft<'_>, spec: &Spec, problems: &mut Problems) -> 
         inputs: Vec::new(),
         requests,
         limits,
-        env: environment(&field("env"), common.env, problems),
+        env: environment::literals(&field("env"), common.env, problems),
+        on_cluster: environment::on_cluster(&draft.path, common, &spec.volumes, problems),
     }
 }
 
@@ -70,7 +70,7 @@ fn check_config(path: &str, config: &serde_json::Map<String, Value>, problems: &
     }
 }
 
-fn is_deeper(value: &Value, levels: usize) -> bool {
+pub(super) fn is_deeper(value: &Value, levels: usize) -> bool {
     match value {
         Value::Array(_) | Value::Object(_) if levels == 0 => true,
         Value::Array(values) => values.iter().any(|value| is_deeper(value, levels - 1)),
@@ -112,27 +112,4 @@ pub(super) fn amounts(path: &str, amounts: &resource::Amounts, problems: &mut Pr
         cpu_millis: read("cpu", amounts.cpu.as_ref().map(|cpu| cpu.millis())),
         memory_bytes: read("memory", amounts.memory.as_ref().map(|memory| memory.units())),
     }
-}
-
-fn environment(path: &str, env: &[EnvVar], problems: &mut Problems) -> Vec<(String, String)> {
-    if env.len() > limits::MAX_ENV {
-        let (count, most) = (env.len(), limits::MAX_ENV);
-        problems.add(path, format!("{count} are too many; at most {most} are allowed"));
-        return Vec::new();
-    }
-    let mut seen = BTreeSet::new();
-    for (i, EnvVar { name, value }) in env.iter().enumerate() {
-        names::check_identifier(&format!("{path}[{i}].name"), "variable", name, problems);
-        if !seen.insert(name) {
-            problems.add(format!("{path}[{i}].name"), format!("`{name}` is set twice"));
-        }
-        if value.len() > limits::MAX_TEXT || value.contains('\0') {
-            let most = limits::MAX_TEXT;
-            problems.add(
-                format!("{path}[{i}].value"),
-                format!("a value has at most {most} bytes, none of them zero"),
-            );
-        }
-    }
-    env.iter().map(|EnvVar { name, value }| (name.clone(), value.clone())).collect()
 }

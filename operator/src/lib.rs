@@ -1,0 +1,1 @@
+//! Topology resources in, pods out.
