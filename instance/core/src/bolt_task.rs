@@ -164,7 +164,7 @@ impl BoltTask {
             return Ok(Step::Closed);
         }
         let now = outlet.now();
-        if self.tick_every.is_some_and(|_| now >= self.next_tick) {
+        if self.tick_at().is_some_and(|at| now >= at) {
             self.tick(now, outlet)?;
         }
         if self.core.emitter.is_over_budget() {
@@ -358,6 +358,11 @@ impl BoltTask {
         self.call("tick", Call::Loose, now, outlet, |bolt, out| bolt.tick(out))
     }
 
+    /// When the next tick is due. After the end there is none: nothing may follow the end marks.
+    fn tick_at(&self) -> Option<u64> {
+        self.tick_every.filter(|_| !self.core.ended).map(|_| self.next_tick)
+    }
+
     fn flush(&mut self, now: u64, outlet: &mut dyn Outlet) -> Result<(), UserError> {
         self.unflushed = false;
         self.call("flush", Call::Loose, now, outlet, |bolt, out| bolt.flush(out))
@@ -388,7 +393,9 @@ impl BoltTask {
             self.flush(now, outlet)?;
         }
         let draining = matches!(self.core.state(), RunState::Draining | RunState::Paused);
-        let all_in = self.guard.all_ended() && self.anchors.held() == 0;
+        // A tracked source ends when none of its trees is pending: what is held then is of trees
+        // that have timed out, and nobody waits for its ack.
+        let all_in = self.guard.all_ended() && (self.core.is_tracked() || self.anchors.held() == 0);
         if all_in && !self.finished && !draining {
             self.finished = true;
             self.call("finish", Call::Finish, now, outlet, |bolt, out| bolt.finish(out))?;
@@ -453,8 +460,7 @@ impl BoltTask {
     }
 
     fn wake_at(&self) -> Option<u64> {
-        let tick = self.tick_every.map(|_| self.next_tick);
-        [tick, self.core.flusher.next_at()].into_iter().flatten().min()
+        [self.tick_at(), self.core.flusher.next_at()].into_iter().flatten().min()
     }
 }
 

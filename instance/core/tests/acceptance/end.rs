@@ -5,7 +5,9 @@ use super::{
     plan::{Plan, fields},
 };
 use egret_core::kit::Kit;
-use egret_sdk::{TaskId, Value};
+use egret_sdk::{
+    Acking, Bolt, BoltOutput, Declared, Registry, Result, Stream, TaskId, Tuple, Value,
+};
 use egret_topology::{grouping::Grouping::Shuffle, plan::RunState};
 use egret_wire::control::Phase;
 use serde_json::json;
@@ -43,6 +45,72 @@ fn a_bolt_finishes_when_all_its_sources_have_ended() {
     let counts = counts(&kit);
     assert_eq!(counts.len(), 5);
     assert!(counts.iter().all(|(_, n)| *n == 40), "{counts:?}");
+    assert!(kit.phases().values().all(|phase| *phase == Phase::Ended));
+}
+
+/// Emits with every tick.
+struct Ticker;
+
+impl Bolt for Ticker {
+    fn execute(&mut self, _: &Tuple<'_>, _: &mut BoltOutput<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    fn tick(&mut self, out: &mut BoltOutput<'_>) -> Result<()> {
+        out.emit(("tick", 1))?;
+        Ok(())
+    }
+}
+
+/// Acks nothing, ever.
+struct Forgetful;
+
+impl Bolt for Forgetful {
+    fn acking(&self) -> Acking {
+        Acking::Manual
+    }
+
+    fn execute(&mut self, _: &Tuple<'_>, _: &mut BoltOutput<'_>) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn with<B: Bolt + 'static>(bolt: impl Fn() -> B + Send + Sync + 'static) -> Registry {
+    let (mut registry, _) = registry();
+    let streams = Declared::fixed([Stream::default_of(["key", "n"])]);
+    registry.bolt("special", streams, move || Box::new(bolt()));
+    registry
+}
+
+#[test]
+fn nothing_follows_the_end_marks_of_a_bolt_that_ticks() {
+    // The second spout's task ends much later than the first.
+    let mut kit = Plan::new()
+        .spout("numbers1", 1, json!({"limit": 10}))
+        .spout("numbers2", 1, json!({"limit": 100_000}))
+        .bolt("special1", 1, &[("numbers1", Shuffle)])
+        .bolt("special2", 1, &[("numbers2", Shuffle)])
+        .bolt("identity", 1, &[("special1", Shuffle), ("special2", Shuffle)])
+        .edit(|plan| plan.components[2].tick_ms = Some(1))
+        .kit(with(|| Ticker));
+    kit.run(LONG).unwrap();
+    let ticks = |kit: &Kit| kit.sent().iter().filter(|s| s.component == "special1").count();
+    let before = ticks(&kit);
+    kit.advance_to(kit.now() + 1_000_000_000);
+    kit.settle().unwrap();
+    assert_eq!(ticks(&kit), before);
+    assert!(kit.phases().values().all(|phase| *phase == Phase::Ended));
+}
+
+#[test]
+fn a_bolt_that_never_acks_keeps_nobody_from_ending_once_its_trees_are_over() {
+    let mut kit = Plan::new()
+        .spout("numbers", 1, json!({"limit": 10, "replay": false}))
+        .bolt("special", 1, &[("numbers", Shuffle)])
+        .edit(|plan| plan.message_timeout_ms = 10)
+        .kit(with(|| Forgetful));
+    kit.run(LONG).unwrap();
+    assert_eq!(kit.all_roots().timed_out, 10);
     assert!(kit.phases().values().all(|phase| *phase == Phase::Ended));
 }
 
