@@ -6,13 +6,14 @@ use crate::{
     run::{self, Ended},
 };
 use clap::Parser;
-use egret_process::{Exit, Logging, die_with_parent, logging};
+use egret_process::{Exit, Logging, die_with_parent, init, logging};
 use std::process::ExitCode;
 
 /// Answers `describe` and `run`. Call it from `main` and return what it returns.
 pub fn main(registry: Registry) -> ExitCode {
     match Options::parse().command {
         Command::Describe => describe(&registry),
+        Command::Run(options) if init::is_init() => init::again("the instance", fields(&options)),
         Command::Run(options) => run(registry, options),
     }
 }
@@ -33,15 +34,7 @@ pub fn describe(registry: &Registry) -> ExitCode {
 
 /// Runs one task to its end.
 pub fn run(registry: Registry, options: RunOptions) -> ExitCode {
-    let fields = Logging {
-        format: logging::Format::Json,
-        level: None,
-        topology: Some(options.topology.clone()),
-        pod: Some(options.pod),
-        component: Some(options.component.clone()),
-        task: Some(options.task),
-    };
-    if let Err(error) = logging::init(fields) {
+    if let Err(error) = logging::init(fields(&options)) {
         eprintln!("error: {error}");
         return ExitCode::from(Exit::Usage.code());
     }
@@ -67,4 +60,16 @@ pub fn run(registry: Registry, options: RunOptions) -> ExitCode {
         }
     };
     ExitCode::from(exit.code())
+}
+
+/// What every line of this instance carries.
+fn fields(options: &RunOptions) -> Logging {
+    Logging {
+        format: logging::Format::Json,
+        level: None,
+        topology: Some(options.topology.clone()),
+        pod: Some(options.pod),
+        component: Some(options.component.clone()),
+        task: Some(options.task),
+    }
 }

@@ -2,12 +2,13 @@
 //!
 //! * [`logging`]: structured lines on stderr. * [`admin`]: `/metrics`, `/live`, `/ready`.
 //! * [`parent`]: spawns and respawns children; [`respawn`] says when.
-//! * [`orphan`]: children that do not outlive it.
+//! * [`orphan`]: children that do not outlive it. * [`init`]: PID 1 of a container.
 //! * [`exit`]: what exit codes mean. * [`mod@file`]: files that are whole or not there.
 
 pub mod admin;
 pub mod exit;
 pub mod file;
+pub mod init;
 pub mod logging;
 pub mod orphan;
 pub mod parent;
