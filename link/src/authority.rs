@@ -2,8 +2,8 @@
 
 use crate::{Error, Identity, credentials, identity::check_uid};
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, date_time_ymd,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose, date_time_ymd,
 };
 use std::{
     fs::{self, DirBuilder, OpenOptions},
@@ -19,10 +19,20 @@ const CLOCK_SKEW: Duration = Duration::from_secs(600);
 /// CA.
 const CA_VALID_FOR: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
-/// The CA of one topology. Its key never leaves this value.
+/// The CA of one topology.
 pub struct Authority {
     uid: String,
-    issuer: CertifiedIssuer<'static, KeyPair>,
+    issuer: Issuer<'static, KeyPair>,
+    ca: String,
+}
+
+/// A CA as it is kept, as PEM. Who has it can be anybody in the topology.
+#[derive(Clone)]
+pub struct Kept {
+    /// Its certificate.
+    pub ca: String,
+    /// Its private key.
+    pub key: String,
 }
 
 /// What one process needs to prove who it is, as PEM.
@@ -40,17 +50,45 @@ impl Authority {
     /// A CA with a fresh key for the topology `uid`.
     pub fn new(uid: &str) -> Result<Authority, Error> {
         check_uid(uid)?;
-        let mut params = params(&format!("egret {uid}"), CA_VALID_FOR);
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-        let issuer = KeyPair::generate()
-            .and_then(|key| CertifiedIssuer::self_signed(params, key))
-            .map_err(|error| failed(uid, &error))?;
-        Ok(Authority { uid: uid.to_owned(), issuer })
+        let key = KeyPair::generate().map_err(|error| failed(uid, &error))?;
+        let params = ca_params(uid);
+        let ca = params.self_signed(&key).map_err(|error| failed(uid, &error))?.pem();
+        Ok(Authority { uid: uid.to_owned(), issuer: Issuer::new(params, key), ca })
+    }
+
+    /// The CA of the topology `uid` that was kept.
+    pub fn restore(uid: &str, kept: &Kept) -> Result<Authority, Error> {
+        check_uid(uid)?;
+        let key = KeyPair::from_pem(&kept.key).map_err(|error| failed(uid, &error))?;
+        // Leaves name their issuer and its key only, both of which are as they were.
+        let issuer = Issuer::new(ca_params(uid), key);
+        Ok(Authority { uid: uid.to_owned(), issuer, ca: kept.ca.clone() })
+    }
+
+    /// To keep it.
+    pub fn keep(&self) -> Kept {
+        Kept { ca: self.ca.clone(), key: self.issuer.key().serialize_pem() }
     }
 
     /// A leaf certificate with a fresh key. Refuses identities of other topologies.
     pub fn issue(&self, identity: &Identity, valid_for: Duration) -> Result<Pem, Error> {
+        let key = KeyPair::generate().map_err(|error| failed(&identity.to_dns(), &error))?;
+        self.certify(identity, key, valid_for)
+    }
+
+    /// A new leaf certificate for a key that was issued before. What is derived from the key, such
+    /// as stateless resets, stays.
+    pub fn renew(&self, identity: &Identity, key: &str, valid_for: Duration) -> Result<Pem, Error> {
+        let key = KeyPair::from_pem(key).map_err(|error| failed(&identity.to_dns(), &error))?;
+        self.certify(identity, key, valid_for)
+    }
+
+    fn certify(
+        &self,
+        identity: &Identity,
+        key: KeyPair,
+        valid_for: Duration,
+    ) -> Result<Pem, Error> {
         let name = identity.to_dns();
         // A uid that is no DNS label would make a name that nobody could read back.
         if identity.uid() != self.uid || Identity::parse(&name).ok().as_ref() != Some(identity) {
@@ -65,9 +103,8 @@ impl Authority {
         // Everybody dials or accepts, and a stream manager does both on one socket.
         params.extended_key_usages =
             vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth];
-        let key = KeyPair::generate().map_err(|error| failed(&name, &error))?;
         let cert = params.signed_by(&key, &self.issuer).map_err(|error| failed(&name, &error))?;
-        Ok(Pem { ca: self.issuer.pem(), cert: cert.pem(), key: key.serialize_pem() })
+        Ok(Pem { ca: self.ca.clone(), cert: cert.pem(), key: key.serialize_pem() })
     }
 }
 
@@ -96,6 +133,13 @@ pub fn write(pem: &Pem, dir: &Path) -> Result<(), Error> {
             .map_err(|source| failed(&path, source))?;
     }
     Ok(())
+}
+
+fn ca_params(uid: &str) -> CertificateParams {
+    let mut params = params(&format!("egret {uid}"), CA_VALID_FOR);
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    params
 }
 
 fn params(common_name: &str, valid_for: Duration) -> CertificateParams {

@@ -1,6 +1,6 @@
 //! The files with which one process proves who it is, and what TLS makes of them.
 
-use crate::{Error, Identity, endpoint::identity_in};
+use crate::{Error, Identity, Pem, endpoint::identity_in};
 use ::aws_lc_rs::hmac;
 use rustls::{
     ClientConfig, RootCertStore, ServerConfig,
@@ -11,7 +11,11 @@ use rustls::{
     sign::{CertifiedKey, SingleCertAndKey},
     version::TLS13,
 };
-use std::{fs, path::Path, sync::Arc};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 /// Certificate of the CA.
 pub const CA_FILE: &str = "ca.pem";
@@ -33,22 +37,38 @@ pub struct Credentials {
 impl Credentials {
     /// Reads `ca.pem`, `cert.pem` and `key.pem` from `dir`. Errors name the file.
     pub fn load(dir: &Path) -> Result<Credentials, Error> {
-        let ca = dir.join(CA_FILE);
+        let part = |name: &str| {
+            let path = dir.join(name);
+            read(&path).map(|pem| (path, pem))
+        };
+        Credentials::of(&part(CA_FILE)?, &part(CERT_FILE)?, &part(KEY_FILE)?)
+    }
+
+    /// The same from memory. Errors name the part as if it were a file.
+    pub fn from_pem(pem: &Pem) -> Result<Credentials, Error> {
+        let part = |name: &str, text: &str| (PathBuf::from(name), text.as_bytes().to_vec());
+        let key = part(KEY_FILE, &pem.key);
+        Credentials::of(&part(CA_FILE, &pem.ca), &part(CERT_FILE, &pem.cert), &key)
+    }
+
+    fn of(
+        (ca, ca_pem): &(PathBuf, Vec<u8>),
+        (cert, cert_pem): &(PathBuf, Vec<u8>),
+        (key_file, key_pem): &(PathBuf, Vec<u8>),
+    ) -> Result<Credentials, Error> {
         let mut roots = RootCertStore::empty();
-        for cert in certs(&ca)? {
-            roots.add(cert).map_err(|error| broken(&ca, error))?;
+        for trusted in certs(ca, ca_pem)? {
+            roots.add(trusted).map_err(|error| broken(ca, error))?;
         }
-        let cert = dir.join(CERT_FILE);
-        let chain = certs(&cert)?;
-        let identity = identity_in(&chain[0]).map_err(|error| broken(&cert, error))?;
-        let key_file = dir.join(KEY_FILE);
-        let key = PrivateKeyDer::from_pem_slice(&read(&key_file)?)
-            .map_err(|error| broken(&key_file, error))?;
+        let chain = certs(cert, cert_pem)?;
+        let identity = identity_in(&chain[0]).map_err(|error| broken(cert, error))?;
+        let key =
+            PrivateKeyDer::from_pem_slice(key_pem).map_err(|error| broken(key_file, error))?;
         let derive = hmac::Key::new(hmac::HMAC_SHA256, key.secret_der());
         let provider = provider();
         // Fails also if the key is not that of the certificate.
         let certified = CertifiedKey::from_der(chain, key, &provider)
-            .map_err(|error| broken(&key_file, error))?;
+            .map_err(|error| broken(key_file, error))?;
         Ok(Credentials {
             identity,
             provider: Arc::new(provider),
@@ -116,8 +136,8 @@ fn provider() -> CryptoProvider {
     }
 }
 
-fn certs(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let certs = CertificateDer::pem_slice_iter(&read(path)?)
+fn certs(path: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let certs = CertificateDer::pem_slice_iter(pem)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| broken(path, error))?;
     if certs.is_empty() {

@@ -20,7 +20,7 @@ mod error;
 pub mod identity;
 pub mod transport;
 
-pub use authority::{Authority, Pem};
+pub use authority::{Authority, Kept, Pem};
 pub use backoff::Backoff;
 pub use control::{ControlReceiver, ControlSender};
 pub use credentials::Credentials;

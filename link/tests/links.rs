@@ -107,6 +107,23 @@ async fn both_ends_know_each_other() {
 }
 
 #[tokio::test]
+async fn a_ca_that_was_kept_speaks_for_the_same_topology() {
+    let world = World::new();
+    let manager = world.accepting(&pod(0));
+    let restored = Authority::restore(UID, &world.authority.keep()).unwrap();
+    let pem = restored.issue(&operator(), PATIENCE).unwrap();
+    let credentials = Credentials::from_pem(&pem).unwrap();
+    let dialer = Endpoint::dialing(loopback(), &credentials, Windows::default()).unwrap();
+    let (there, here) = meet(&dialer, &manager, pod(0), ALPN_CONTROL).await;
+    there.unwrap();
+    assert_eq!(here.unwrap().identity, operator());
+    let renewed = restored.renew(&operator(), &pem.key, PATIENCE).unwrap();
+    assert_eq!(renewed.key, pem.key);
+    assert_ne!(renewed.cert, pem.cert);
+    Credentials::from_pem(&renewed).unwrap();
+}
+
+#[tokio::test]
 async fn one_socket_dials_and_accepts() {
     let world = World::new();
     let zero = world.accepting(&pod(0));
