@@ -6,6 +6,10 @@ use std::collections::{BTreeMap, VecDeque};
 /// Questions and answers that wait for the link; the oldest go when there are more.
 const MAX_WAITING: usize = 64;
 
+/// Splits whose positions are told in one message: with the longest names that occur, paths, it stays far
+/// below the limit of a message.
+const POSITIONS: usize = 1000;
+
 /// What waits to be told. Newer reports and positions replace older ones.
 #[derive(Debug, Default)]
 pub(crate) struct Outgoing {
@@ -54,8 +58,40 @@ impl Outgoing {
         if !self.moved.is_empty() {
             // Positions before the report: a task that is seen to have ended has told where it
             // stands.
-            return Some(FromInstance::Positions { splits: std::mem::take(&mut self.moved) });
+            let rest = self.moved.keys().nth(POSITIONS).cloned();
+            let rest = rest.map(|first| self.moved.split_off(&first)).unwrap_or_default();
+            return Some(FromInstance::Positions {
+                splits: std::mem::replace(&mut self.moved, rest),
+            });
         }
         self.report.take().map(|report| FromInstance::Report(Box::new(report)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use egret_wire::control;
+
+    #[test]
+    fn any_number_of_positions_is_told_in_messages_of_legal_size() {
+        let mut outgoing = Outgoing::default();
+        let path = "/a/long/path/as/they/occur".repeat(10);
+        let splits: BTreeMap<String, u64> =
+            (0..40_000).map(|n| (format!("{path}/{n}"), n)).collect();
+        outgoing.positions(splits.clone());
+        outgoing.report(TaskReport::default());
+        let mut told = BTreeMap::new();
+        loop {
+            let message = outgoing.next().unwrap();
+            control::encode(&message).unwrap();
+            match message {
+                FromInstance::Positions { splits } => told.extend(splits),
+                FromInstance::Report(_) => break,
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(told, splits);
+        assert!(outgoing.next().is_none());
     }
 }

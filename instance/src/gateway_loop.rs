@@ -10,8 +10,14 @@ use crate::{
 };
 use bytes::Bytes;
 use egret_core::gateway::{Event, Gateway};
-use egret_link::{Backoff, ControlReceiver, ControlSender, endpoint::close, quinn};
-use egret_topology::plan::{PlanIndex, RunState};
+use egret_link::{
+    Backoff, ControlReceiver, ControlSender, Windows, endpoint::close, quinn,
+    transport::STREAM_WINDOW,
+};
+use egret_topology::{
+    id::TaskId,
+    plan::{PlanIndex, RunState},
+};
 use egret_wire::{
     Malformed,
     control::{FromInstance, LossScope, Phase, ToInstance},
@@ -21,6 +27,7 @@ use egret_wire::{
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
+    convert::Infallible,
     rc::Rc,
     sync::Arc,
     time::Duration,
@@ -37,8 +44,15 @@ const REPORT_EVERY: Duration = Duration::from_millis(500);
 /// How long the end of the last link may take.
 const GOODBYE: Duration = Duration::from_secs(1);
 
+/// How long the stream manager may take to hear that the link is closed. A restart waits for it.
+const FAREWELL: Duration = Duration::from_millis(10);
+
+/// A link that lasted this long was a good one: the next attempt comes at once.
+const STEADY: Duration = Duration::from_secs(1);
+
 /// What the local tasks of the I/O thread share.
 pub(crate) struct Shared {
+    task: TaskId,
     gateway: RefCell<Gateway>,
     bridge: Arc<Bridge>,
     clock: Clock,
@@ -59,21 +73,39 @@ pub(crate) async fn run(
     shared: Rc<Shared>,
     dialer: Dialer,
     registration: Registration,
-    mut task_ended: oneshot::Receiver<TaskEnded>,
+    task_ended: oneshot::Receiver<TaskEnded>,
 ) -> Option<TaskEnded> {
     let mut pump = tokio::task::spawn_local(pump(shared.clone()));
+    let ended = tokio::select! {
+        ended = keep_linked(shared, &dialer, registration, task_ended) => ended,
+        // Without it nothing would ever move again: this process ends, its parent starts another.
+        Err(died) = &mut pump => std::panic::resume_unwind(died.into_panic()),
+    };
+    pump.abort();
+    // The stream manager hears of the end at once, not when the link falls silent.
+    let _ = timeout(FAREWELL, dialer.told()).await;
+    ended
+}
+
+/// Keeps a link to the stream manager until the task has ended.
+async fn keep_linked(
+    shared: Rc<Shared>,
+    dialer: &Dialer,
+    registration: Registration,
+    mut task_ended: oneshot::Receiver<TaskEnded>,
+) -> Option<TaskEnded> {
     let mut backoff = Backoff::new(dialer.incarnation.0);
     let mut registration = Some(registration);
-    let ended = loop {
+    loop {
         if let Some(current) = registration.take() {
-            backoff.reset();
+            let since = Instant::now();
             let connection = current.connection.clone();
             let serving = serve(shared.clone(), current);
             tokio::pin!(serving);
             tokio::select! {
                 why = &mut serving => {
                     tracing::warn!(why, "the link to the stream manager is lost");
-                    shared.link_lost(&dialer, &why);
+                    shared.link_lost(dialer, &why);
                 }
                 ended = &mut task_ended => {
                     if matches!(ended, Ok(TaskEnded::Closed)) {
@@ -81,12 +113,21 @@ pub(crate) async fn run(
                         let _ = timeout(GOODBYE, serving).await;
                     }
                     connection.close(close::DONE, b"");
-                    break ended.ok();
+                    return ended.ok();
                 }
             }
+            // Each new link fails all that is pending: one that never lasts must not come often.
+            if since.elapsed() >= STEADY {
+                backoff.reset();
+            }
         }
+        let pause = backoff.delay();
+        let next = async {
+            sleep(pause).await;
+            dialer.register().await
+        };
         tokio::select! {
-            registered = dialer.register() => match registered {
+            registered = next => match registered {
                 Ok(new) => {
                     tracing::info!("linked to the stream manager again");
                     shared.handle_plan(new.plan.clone());
@@ -94,33 +135,30 @@ pub(crate) async fn run(
                 }
                 Err(Unregistered::Unreachable(why)) => {
                     tracing::debug!(why, "the stream manager cannot be reached");
-                    sleep(backoff.delay()).await;
                 }
                 Err(Unregistered::Refused(why)) => {
                     tracing::error!("{why}");
-                    break None;
+                    return None;
                 }
                 // Another process runs a newer life of this task.
-                Err(Unregistered::Outdated(_)) => break None,
+                Err(Unregistered::Outdated(_)) => return None,
             },
-            ended = &mut task_ended => break ended.ok(),
+            ended = &mut task_ended => return ended.ok(),
         }
-    };
-    pump.abort();
-    let _ = (&mut pump).await;
-    ended
+    }
 }
 
 /// Serves one link until it is lost, and says why. Returns only then; the last words of a task that
 /// has closed are said in `goodbye`.
 async fn serve(shared: Rc<Shared>, registration: Registration) -> String {
-    let Registration { connection, sender, receiver, .. } = registration;
+    let Registration { connection, sender, receiver, plan, .. } = registration;
+    shared.widen(&connection, &plan);
     shared.outgoing.borrow_mut().start_over();
     *shared.unwritten.borrow_mut() = shared.gateway.borrow().waiting_streams();
     shared.open_writer.notify_one();
     let mut tasks: JoinSet<String> = JoinSet::new();
     tasks.spawn_local(tell(shared.clone(), sender, connection.clone()));
-    tasks.spawn_local(listen(shared.clone(), receiver));
+    tasks.spawn_local(listen(shared.clone(), receiver, connection.clone()));
     tasks.spawn_local(report(shared.clone()));
     tasks.spawn_local(accept(shared.clone(), connection.clone()));
     tasks.spawn_local(open_writers(shared.clone(), connection.clone()));
@@ -139,7 +177,7 @@ async fn serve(shared: Rc<Shared>, registration: Registration) -> String {
 }
 
 /// Moves batches to the gateway and keeps its timers.
-async fn pump(shared: Rc<Shared>) {
+async fn pump(shared: Rc<Shared>) -> Infallible {
     let far = || Instant::now() + Duration::from_secs(3600);
     let timer = sleep_until(far());
     tokio::pin!(timer);
@@ -192,7 +230,11 @@ async fn tell(
 }
 
 /// Listens to the stream manager.
-async fn listen(shared: Rc<Shared>, mut receiver: ControlReceiver<ToInstance>) -> String {
+async fn listen(
+    shared: Rc<Shared>,
+    mut receiver: ControlReceiver<ToInstance>,
+    connection: quinn::Connection,
+) -> String {
     loop {
         let message = match receiver.recv().await {
             Ok(Some(message)) => message,
@@ -202,7 +244,10 @@ async fn listen(shared: Rc<Shared>, mut receiver: ControlReceiver<ToInstance>) -
         let now = shared.clock.now();
         match message {
             ToInstance::Plan(plan) => match PlanIndex::new(*plan) {
-                Ok(plan) => shared.handle_plan(plan),
+                Ok(plan) => {
+                    shared.widen(&connection, &plan);
+                    shared.handle_plan(plan);
+                }
                 Err(error) => tracing::error!(%error, "a plan was ignored"),
             },
             ToInstance::Loss(scope) => shared.handle_loss(scope, &describe(scope)),
@@ -285,12 +330,14 @@ async fn open_writers(shared: Rc<Shared>, connection: quinn::Connection) -> Stri
 
 impl Shared {
     pub(crate) fn new(
+        task: TaskId,
         gateway: Gateway,
         bridge: Arc<Bridge>,
         clock: Clock,
         outgoing: Outgoing,
     ) -> Shared {
         Shared {
+            task,
             gateway: RefCell::new(gateway),
             bridge,
             clock,
@@ -354,6 +401,14 @@ impl Shared {
             self.inbox_open.notify_waiters();
         }
         self.follow_up();
+    }
+
+    /// Gives the link credit for all streams that the stream manager opens under a plan.
+    fn widen(&self, connection: &quinn::Connection, plan: &PlanIndex) {
+        let streams = streams::incoming(plan, self.task).max(Windows::default().streams);
+        connection.set_max_concurrent_uni_streams(streams.into());
+        let windows = Windows::of(streams, STREAM_WINDOW);
+        connection.set_receive_window(windows.connection.into());
     }
 
     fn handle_plan(&self, plan: PlanIndex) {

@@ -164,7 +164,7 @@ async fn start(
         return Ok(user(task_ended.await));
     };
     let gateway = Gateway::new(&plan, task, incarnation, budget, stats, metrics);
-    let shared = Rc::new(Shared::new(gateway, bridge, clock, Outgoing::default()));
+    let shared = Rc::new(Shared::new(task, gateway, bridge, clock, Outgoing::default()));
     Ok(match gateway_loop::run(shared, dialer, registration, task_ended).await {
         Some(outcome) => user(Ok(outcome)),
         None => Ended::Failed("the stream manager refused this instance".to_owned()),
@@ -202,6 +202,11 @@ impl Dialer {
     /// The task that runs here.
     pub(crate) fn task(&self) -> TaskId {
         self.task
+    }
+
+    /// Waits until the stream manager has been told that its links are closed.
+    pub(crate) async fn told(&self) {
+        self.endpoint.wait_idle().await;
     }
 
     /// Connects and registers.
