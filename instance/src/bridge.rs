@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 pub(crate) struct Bridge {
     task: Mutex<TaskSide>,
     task_wake: Condvar,
-    /// A hint that spares the lock: `task.events` is not empty.
+    /// A hint that spares the lock: something came in that was not taken.
     has_events: AtomicBool,
     gateway: Mutex<GatewaySide>,
     gateway_wake: Notify,
@@ -65,6 +65,11 @@ impl Bridge {
         let mut task = lock(&self.task);
         self.has_events.store(false, Ordering::Release);
         std::mem::take(&mut task.events)
+    }
+
+    /// Whether the user's waker was used since somebody last asked.
+    pub(crate) fn take_woken(&self) -> bool {
+        std::mem::take(&mut lock(&self.task).woken)
     }
 
     /// Waits until something comes in, a lane becomes writable, the user's waker is used, or the
@@ -184,6 +189,8 @@ impl Bridge {
     pub(crate) fn wake_task(&self) {
         let mut task = lock(&self.task);
         task.woken = true;
+        // A task that is never idle does not wait.
+        self.has_events.store(true, Ordering::Release);
         if task.waiting {
             self.task_wake.notify_one();
         }
@@ -233,6 +240,16 @@ mod tests {
         bridge.lane_freed();
         assert!(!bridge.wait(None), "the user's waker was not used");
         assert!(!bridge.wait(Some(Duration::ZERO)));
+    }
+
+    #[test]
+    fn a_use_of_the_waker_reaches_a_task_that_never_waits() {
+        let bridge = Bridge::default();
+        assert!(!bridge.has_events());
+        bridge.wake_task();
+        assert!(bridge.has_events());
+        bridge.take_events();
+        assert!(bridge.take_woken() && !bridge.take_woken());
     }
 
     #[test]

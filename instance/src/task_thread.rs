@@ -53,6 +53,9 @@ fn drive(mut task: Task, mut context: Context, mut outlet: ThreadOutlet) -> Resu
             for event in outlet.bridge.take_events() {
                 task.handle(event, &mut outlet)?;
             }
+            if outlet.bridge.take_woken() {
+                task.woken();
+            }
         }
         match task.step(&mut outlet)? {
             Step::Again => {}
@@ -98,6 +101,9 @@ struct ThreadOutlet {
     unwarned: u64,
 }
 
+/// Target of what concerns the user's code rather than ours; `egret run` shows it.
+const COMPONENT: &str = "egret::component";
+
 /// A failing bolt warns this often at most.
 const WARN_EVERY: Duration = Duration::from_secs(1);
 
@@ -132,8 +138,8 @@ impl Outlet for ThreadOutlet {
             self.unwarned += 1;
             return;
         }
-        let more = std::mem::take(&mut self.unwarned);
+        let more = Some(std::mem::take(&mut self.unwarned)).filter(|more| *more > 0);
         self.warned = Some(Instant::now());
-        tracing::warn!(more_since_last = more, "{text}");
+        tracing::warn!(target: COMPONENT, more_since_last = more, "{text}");
     }
 }

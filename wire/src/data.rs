@@ -173,6 +173,11 @@ impl<'a> DataReader<'a> {
         Ok(DataReader { records, sources, current: 0, left: header.count, arity: header.arity })
     }
 
+    /// The tasks whose roots the tuples can carry.
+    pub fn root_tasks(&self) -> impl Iterator<Item = TaskId> + '_ {
+        self.sources.iter().map(|source| source.task)
+    }
+
     /// The next tuple: fills `roots`, fills `at` with the offset of each value, returns the values.
     #[inline]
     pub fn next(

@@ -27,7 +27,7 @@ use egret_wire::{
     edge_id::EdgeIds,
     header::{Header, Kind},
 };
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 /// The task half of a bolt.
 pub struct BoltTask {
@@ -45,6 +45,10 @@ pub struct BoltTask {
     next_tick: u64,
     /// Tuples were executed since the user's `flush` was called.
     unflushed: bool,
+    /// The user's waker was used.
+    woken: bool,
+    /// Tasks whose roots its input can carry.
+    root_tasks: HashSet<TaskId>,
     /// Since when acks wait in open frames.
     acks_since: Option<u64>,
     /// `finish` was called, and no input has come since.
@@ -108,6 +112,14 @@ impl BoltTask {
             tick_every: component.tick_ms.map(|ms| ms.max(1) * 1_000_000),
             next_tick: 0,
             unflushed: false,
+            woken: false,
+            root_tasks: plan
+                .plan()
+                .tasks
+                .iter()
+                .map(|planned| planned.id)
+                .filter(|root| *root != task && plan.reaches(*root, task))
+                .collect(),
             acks_since: None,
             finished: false,
             unsettled: BTreeMap::new(),
@@ -150,9 +162,10 @@ impl BoltTask {
         }
     }
 
-    /// The user's waker was used: there may be something to write or to ack.
+    /// The user's waker was used: there may be something to write or to ack, also while input does
+    /// not pause.
     pub fn woken(&mut self) {
-        self.unflushed = true;
+        self.woken = true;
     }
 
     /// Does the next piece of work.
@@ -170,6 +183,9 @@ impl BoltTask {
         if self.core.emitter.is_over_budget() {
             self.pause(outlet);
             return Ok(Step::Park(self.wake_at()));
+        }
+        if std::mem::take(&mut self.woken) {
+            self.flush(now, outlet)?;
         }
         if let Some(frame) = self.input.pop_front() {
             self.take_frame(frame, now, outlet)?;
@@ -223,8 +239,12 @@ impl BoltTask {
     fn execute_frame(&mut self, frame: &Frame, outlet: &mut dyn Outlet) -> Result<(), UserError> {
         let payload = frame.payload();
         let header = frame.header;
-        let Ok(mut reader) = DataReader::new(&header, &payload) else {
-            return self.malformed(&header, outlet);
+        let mut reader = match DataReader::new(&header, &payload) {
+            Ok(reader) if self.is_sound(&header, &reader) => reader,
+            _ => {
+                self.malformed(&header, outlet);
+                return Ok(());
+            }
         };
         let edge_key = self.core.plan.plan().edge_key;
         let ids = EdgeIds::new(edge_key, header.source, header.incarnation, self.core.task);
@@ -232,7 +252,8 @@ impl BoltTask {
         let mut pace = Pace::default();
         let mut now = outlet.now();
         self.core.stats.busy(now);
-        for counter in header.base.. {
+        let mut counter = header.base;
+        loop {
             let mut roots = std::mem::take(&mut self.anchors.current.roots);
             let read = reader.next(&mut roots, &mut at);
             self.anchors.current.roots = roots;
@@ -240,11 +261,12 @@ impl BoltTask {
                 Ok(Some(bytes)) => {
                     self.anchors.current.become_tuple(ids.id(counter));
                     self.execute_one(&header, Encoded { bytes, at: &at }, now, outlet);
+                    counter = counter.wrapping_add(1);
                 }
                 Ok(None) => break,
                 Err(_) => {
-                    self.at = at;
-                    return self.malformed(&header, outlet);
+                    self.malformed(&header, outlet);
+                    break;
                 }
             }
             if pace.is_due() {
@@ -310,14 +332,24 @@ impl BoltTask {
         self.core.hand_over_closed(outlet);
     }
 
-    /// A frame that a peer made and that does not decode: what was executed of it stays executed.
-    fn malformed(&mut self, header: &Header, outlet: &mut dyn Outlet) -> Result<(), UserError> {
+    /// Whether a frame is of a stream as its source declares it, and its roots are of tasks that
+    /// send here: an ack to anybody else would cost this task its link.
+    fn is_sound(&self, header: &Header, reader: &DataReader<'_>) -> bool {
+        let stream = self
+            .sources
+            .get(&header.source)
+            .and_then(|source| source.streams.get(usize::from(header.stream)));
+        stream.is_some_and(|(_, fields)| fields.len() == usize::from(header.arity))
+            && reader.root_tasks().all(|task| self.root_tasks.contains(&task))
+    }
+
+    /// A frame that no task of ours makes: what was executed of it stays executed.
+    fn malformed(&mut self, header: &Header, outlet: &mut dyn Outlet) {
         self.core.counts.discarded += 1;
         outlet.warn(&format!(
             "a frame of {} does not decode and was discarded",
             self.core.plan.describe(header.source)
         ));
-        Ok(())
     }
 
     /// Calls user code outside `execute`.
@@ -376,6 +408,10 @@ impl BoltTask {
         now: u64,
         outlet: &mut dyn Outlet,
     ) -> Result<(), UserError> {
+        if self.core.plan.task(origin).is_none() {
+            self.core.counts.discarded += 1;
+            return Ok(());
+        }
         let seen = self.flushed.entry(origin).or_default();
         if *seen >= number {
             return Ok(());

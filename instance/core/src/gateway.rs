@@ -13,6 +13,7 @@ mod holders;
 use crate::{
     batch::{Batch, Completion, ToTask},
     budget::Budget,
+    limits::{HOLDER_WAIT_NS, POSITION_TEXT},
     stats::Stats,
     tracker::{Outcome, RootEntry, Tracker},
 };
@@ -225,7 +226,10 @@ impl Gateway {
             self.events.push_back(Event::Holds(Hold { root, task: self.task, how, for_ms }));
             return;
         }
-        self.to_task.push(ToTask::WhoHolds(root));
+        // Who does not come back in time answers nobody, and questions would pile up.
+        if busy < HOLDER_WAIT_NS {
+            self.to_task.push(ToTask::WhoHolds(root));
+        }
     }
 
     /// Lets roots time out whose time is up.
@@ -329,7 +333,10 @@ impl Gateway {
             busy_us: busy / 1000,
             discarded: totals.discarded + self.discarded,
             latency,
-            position,
+            position: position.map(|mut text| {
+                text.truncate(text.floor_char_boundary(POSITION_TEXT));
+                text
+            }),
             user: user
                 .into_iter()
                 .map(|(name, gauge, value)| UserMetric { name, gauge, value })

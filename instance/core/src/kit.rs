@@ -27,7 +27,13 @@ use egret_wire::{
     header::Kind,
     value,
 };
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 /// A tuple on its way.
 #[derive(Clone, Debug, PartialEq)]
@@ -84,6 +90,8 @@ struct Cell {
     task: Task,
     gateway: Gateway,
     parked: Option<Option<u64>>,
+    /// The component's waker was used.
+    woken: Arc<AtomicBool>,
     closed: bool,
     warnings: Vec<String>,
 }
@@ -263,14 +271,17 @@ impl Kit {
         let metrics = Metrics::default();
         let component = plan.task(task).map_or(0, |task| task.component);
         let positions = self.positions(component);
-        let mut context = context(plan, task, restarts, positions, &metrics, Waker::new(|| {}))?;
+        let woken = Arc::new(AtomicBool::new(false));
+        let wake = woken.clone();
+        let waker = Waker::new(move || wake.store(true, Ordering::Release));
+        let mut context = context(plan, task, restarts, positions, &metrics, waker)?;
         let budget = half.budget().clone();
         let mut gateway = Gateway::new(plan, task, incarnation, budget, stats, metrics);
         let mut warnings = Vec::new();
         let mut outlet =
             KitOutlet { now: self.now, gateway: &mut gateway, warnings: &mut warnings };
         half.start(&mut context, &mut outlet)?;
-        let cell = Cell { task: half, gateway, parked: None, closed: false, warnings };
+        let cell = Cell { task: half, gateway, parked: None, woken, closed: false, warnings };
         self.cells.insert(task, cell);
         Ok(())
     }
@@ -278,13 +289,17 @@ impl Kit {
     fn step(&mut self, task: TaskId) -> Result<bool, KitError> {
         let Some(cell) = self.cells.get_mut(&task) else { return Ok(false) };
         let events = cell.gateway.take_to_task();
-        if cell.closed || (events.is_empty() && cell.parked.is_some()) {
+        let woken = cell.woken.swap(false, Ordering::Acquire);
+        if cell.closed || (events.is_empty() && !woken && cell.parked.is_some()) {
             return Ok(false);
         }
         let mut outlet =
             KitOutlet { now: self.now, gateway: &mut cell.gateway, warnings: &mut cell.warnings };
         for event in events {
             cell.task.handle(event, &mut outlet)?;
+        }
+        if woken {
+            cell.task.woken();
         }
         cell.parked = None;
         match cell.task.step(&mut outlet)? {

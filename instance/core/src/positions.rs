@@ -21,6 +21,8 @@ pub struct Positions {
 struct Split {
     settled: Option<u64>,
     entries: VecDeque<Entry>,
+    /// Entries at which those that say nothing are dropped.
+    compact_at: usize,
     moved: bool,
 }
 
@@ -32,6 +34,25 @@ struct Entry {
     /// Roots that failed and were not replayed yet.
     owed: u32,
     open: bool,
+}
+
+/// The least of [`Split::compact_at`]: a usual number of roots in flight never gets there.
+const COMPACT_AT: usize = 16_384;
+
+impl Split {
+    /// Behind a position that waits for its replay, maybe for ever, the last of a settled run says
+    /// all that the run does. So there are about as many entries as roots in flight or owed.
+    fn compact(&mut self) {
+        let mut kept: VecDeque<Entry> = VecDeque::new();
+        for entry in self.entries.drain(..) {
+            match kept.back_mut() {
+                Some(last) if last.is_settled() && entry.is_settled() => *last = entry,
+                _ => kept.push_back(entry),
+            }
+        }
+        self.compact_at = (2 * kept.len()).max(COMPACT_AT);
+        self.entries = kept;
+    }
 }
 
 impl Entry {
@@ -55,6 +76,11 @@ impl Positions {
 
     /// A root was emitted.
     pub fn emitted(&mut self, split: u32, position: u64, replay: bool) {
+        if let Some(split) = self.splits.get_mut(split as usize)
+            && split.entries.len() >= split.compact_at.max(COMPACT_AT)
+        {
+            split.compact();
+        }
         let Some(entry) = self.entry(split, position, true) else { return };
         entry.pending += 1;
         if replay {
@@ -189,6 +215,24 @@ mod tests {
         assert_eq!(moved(&mut positions), None);
         positions.acked(0, 10);
         assert_eq!(moved(&mut positions), Some(10));
+    }
+
+    #[test]
+    fn a_root_that_is_never_replayed_holds_its_position_and_little_memory() {
+        let mut positions = with(&[1]);
+        positions.failed(0, 1);
+        for position in 2..=50_000 {
+            positions.emitted(0, position, false);
+            positions.next_returned();
+            positions.acked(0, position);
+        }
+        assert!(positions.splits[0].entries.len() <= COMPACT_AT);
+        assert_eq!(moved(&mut positions), None);
+        positions.emitted(0, 1, true);
+        positions.next_returned();
+        positions.acked(0, 1);
+        assert_eq!(moved(&mut positions), Some(50_000));
+        assert!(positions.splits[0].entries.is_empty());
     }
 
     #[test]

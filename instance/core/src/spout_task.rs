@@ -34,6 +34,8 @@ pub struct SpoutTask {
     idle_until: Option<u64>,
     idle_pause: u64,
     position_shown: u64,
+    /// When counts and positions were last published.
+    published: u64,
 }
 
 impl SpoutTask {
@@ -63,6 +65,7 @@ impl SpoutTask {
             idle_until: None,
             idle_pause: limits::IDLE_NS.0,
             position_shown: 0,
+            published: 0,
         })
     }
 
@@ -86,6 +89,11 @@ impl SpoutTask {
             ToTask::Completed(completions) => {
                 self.core.stats.busy(outlet.now());
                 for completion in completions {
+                    if let Some(failure @ Failure::TimedOut { held_by: Some(_) }) =
+                        completion.failure.as_deref()
+                    {
+                        outlet.warn(&format!("a tuple tree {failure}"));
+                    }
                     self.complete(completion)?;
                 }
                 self.core.stats.idle(outlet.now());
@@ -115,7 +123,9 @@ impl SpoutTask {
         let now = outlet.now();
         if self.wants_next(now) {
             self.call_next(now, outlet)?;
-            if self.core.is_flush_due(now, None) {
+            // A spout whose every tuple fills a frame has none that waits for a flush.
+            let silent = now.saturating_sub(self.published) >= limits::PUBLISH_NS;
+            if silent || self.core.is_flush_due(now, None) {
                 self.pause(outlet);
             }
             return Ok(Step::Again);
@@ -145,6 +155,8 @@ impl SpoutTask {
     }
 
     fn call_next(&mut self, now: u64, outlet: &mut dyn Outlet) -> Result<(), UserError> {
+        // A spout that always has something to emit never rests.
+        self.core.stats.set_phase(Phase::Active);
         self.core.stats.busy(now);
         let mut collector = SpoutCollector {
             core: &mut self.core,
@@ -168,7 +180,10 @@ impl SpoutTask {
                 self.idle_until = Some(now + self.idle_pause);
                 self.idle_pause = (self.idle_pause * 2).min(limits::IDLE_NS.1);
             }
-            Next::IdleFor(pause) => self.idle_until = Some(now + pause.as_nanos() as u64),
+            Next::IdleFor(pause) => {
+                let pause = u64::try_from(pause.as_nanos()).unwrap_or(u64::MAX);
+                self.idle_until = Some(now.saturating_add(pause));
+            }
             Next::Exhausted => self.exhausted = true,
         }
         if !matches!(next, Next::Idle | Next::IdleFor(_)) {
@@ -254,6 +269,7 @@ impl SpoutTask {
         self.core.stats.publish(&mut self.core.counts, 0);
         self.core.close_and_hand_over(outlet);
         let now = outlet.now();
+        self.published = now;
         if now.saturating_sub(self.position_shown) >= limits::SHOW_POSITION_NS {
             self.position_shown = now;
             outlet.position(self.spout.position());

@@ -12,4 +12,6 @@ mod acceptance {
     mod grouping;
     mod plan;
     mod sdk;
+    mod strangers;
+    mod wake;
 }

@@ -84,8 +84,12 @@ impl Plan {
         self
     }
 
+    pub(crate) fn index(self) -> PlanIndex {
+        PlanIndex::new(self.0).unwrap()
+    }
+
     pub(crate) fn kit(self, registry: Registry) -> Kit {
-        Kit::new(PlanIndex::new(self.0).unwrap(), registry).unwrap()
+        Kit::new(self.index(), registry).unwrap()
     }
 }
 
