@@ -173,7 +173,14 @@ impl Emitter {
             egret_sdk::Anchor::default(),
         );
         for edge in &mut stream.edges {
-            edge.choose(&tuple, encoded, emission.direct, &self.budget, &mut self.chosen);
+            edge.choose(&tuple, encoded, emission.direct, &self.budget, &mut self.chosen).map_err(
+                |place| EmitError::NoSuchPlace {
+                    component: self.component.clone(),
+                    stream: name.clone(),
+                    place,
+                    tasks: edge.tasks.len(),
+                },
+            )?;
         }
         if let Some(direct) = emission.direct
             && self.chosen.is_empty()

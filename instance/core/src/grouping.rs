@@ -140,7 +140,8 @@ impl Choice {
 }
 
 impl Edge {
-    /// Adds the lanes that the tuple goes to.
+    /// Adds the lanes that the tuple goes to. An error is a place that a custom grouping chose and
+    /// that does not exist.
     #[inline]
     pub fn choose(
         &mut self,
@@ -149,7 +150,7 @@ impl Edge {
         direct: Option<TaskId>,
         budget: &Budget,
         chosen: &mut Chosen,
-    ) {
+    ) -> Result<(), usize> {
         match &mut self.choice {
             Choice::Shuffle(shuffle) => chosen.extend(shuffle.choose(budget)),
             Choice::Fields { key } => {
@@ -172,9 +173,12 @@ impl Edge {
             Choice::Custom { grouping, places } => {
                 places.clear();
                 grouping.choose(tuple, &self.tasks, places);
-                chosen.extend(places.iter().filter_map(|place| self.lanes.get(*place).copied()));
+                for place in places {
+                    chosen.push(*self.lanes.get(*place).ok_or(*place)?);
+                }
             }
         }
+        Ok(())
     }
 
     /// Frames were closed: a shuffled run ends with its frame.

@@ -124,6 +124,21 @@ pub enum EmitError {
         /// The limit.
         limit: usize,
     },
+    /// A custom grouping chose a destination that does not exist.
+    #[error(
+        "a custom grouping of stream `{stream}` of `{component}` chose place {place}; there are \
+         {tasks} tasks, numbered from 0"
+    )]
+    NoSuchPlace {
+        /// The emitting component.
+        component: String,
+        /// The stream.
+        stream: String,
+        /// The place that was chosen.
+        place: usize,
+        /// Destination tasks.
+        tasks: usize,
+    },
     /// An anchor that was acked or failed already, or that is not of this task.
     #[error(
         "a tuple on stream `{stream}` of `{component}` is anchored to one already acked or failed"

@@ -99,6 +99,25 @@ fn a_custom_grouping_decides() {
 }
 
 #[test]
+fn a_custom_grouping_that_chooses_a_task_beyond_the_last_loses_nothing_silently() {
+    struct Beyond;
+    impl CustomGrouping for Beyond {
+        fn choose(&mut self, _: &Tuple<'_>, tasks: &[TaskId], chosen: &mut Vec<usize>) {
+            chosen.extend([0, tasks.len()]);
+        }
+    }
+    let (mut registry, _) = registry();
+    registry.grouping("beyond", || Box::new(Beyond));
+    let mut kit = Plan::new()
+        .spout("numbers", 1, json!({}))
+        .bolt("identity", 3, &[("numbers", Grouping::Custom { custom: "beyond".into() })])
+        .kit(registry);
+    let error = kit.run(LONG).unwrap_err().to_string();
+    assert!(error.contains("place 3") && error.contains("3 tasks"), "{error}");
+    assert_eq!(kit.all_roots().acked, 0);
+}
+
+#[test]
 fn order_holds_between_two_tasks() {
     let kit = run(fields(&["key"]), 4, 2000);
     let mut last: BTreeMap<TaskId, i64> = BTreeMap::new();
