@@ -1,5 +1,6 @@
 //! Chores of the repository: `cargo xtask test` and `cargo xtask tidy`.
 
+mod images;
 mod stage;
 mod test;
 mod tidy;
@@ -11,12 +12,14 @@ use std::{
 
 const USAGE: &str = "\
 usage: cargo xtask test [--only STAGE]...   run all checks, or these stages of them
-       cargo xtask tidy                     check the house rules only";
+       cargo xtask tidy                     check the house rules only
+       cargo xtask images [--out DIRECTORY] build the images as OCI archives";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     let outcome = match &words[..] {
+        ["images", rest @ ..] => images::run(&root(), rest),
         ["tidy"] => tidy::report(&root()).map_err(|violations| violations.trim_end().to_owned()),
         ["test", rest @ ..] => stages(rest).and_then(|only| test::run(&root(), &only)),
         _ => Err(USAGE.to_owned()),
