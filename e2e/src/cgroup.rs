@@ -1,0 +1,119 @@
+//! The cgroups that hold the pods of our nodes.
+
+use crate::{Result, error::file, layout::CGROUP, wait::Wait};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+const ROOT: &str = "/sys/fs/cgroup";
+
+/// Whether there are cgroups, of either version.
+pub(crate) fn present() -> std::result::Result<(), String> {
+    if unified() || Path::new(ROOT).join("cpuset").is_dir() {
+        return Ok(());
+    }
+    Err(format!("neither version is mounted at {ROOT}"))
+}
+
+/// Makes a cgroup below ours in every controller, such that a kubelet can use it as its root.
+pub(crate) fn make(name: &str) -> Result<()> {
+    for hierarchy in hierarchies() {
+        let mut path = hierarchy.clone();
+        for part in [CGROUP, name] {
+            if unified() {
+                hand_down(&path)?;
+            }
+            path.push(part);
+            fs::create_dir_all(&path).map_err(file("make", &path))?;
+            inherit(&path)?;
+        }
+        if unified() {
+            hand_down(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes all of ours, once the processes in them have ended.
+pub(crate) fn remove() -> Result<()> {
+    let wait = Wait::new("cgroups", "being empty", Duration::from_secs(20));
+    wait.until(|| {
+        for hierarchy in hierarchies() {
+            remove_all(&hierarchy.join(CGROUP))
+                .map_err(|(path, error)| format!("{}: {error}", path.display()))?;
+        }
+        Ok(())
+    })
+}
+
+/// Those of ours that exist.
+pub(crate) fn left() -> Vec<PathBuf> {
+    hierarchies().into_iter().map(|root| root.join(CGROUP)).filter(|path| path.exists()).collect()
+}
+
+fn unified() -> bool {
+    Path::new(ROOT).join("cgroup.controllers").exists()
+}
+
+/// Version 2 has one tree, version 1 one per controller.
+fn hierarchies() -> Vec<PathBuf> {
+    if unified() {
+        return vec![ROOT.into()];
+    }
+    let entries = fs::read_dir(ROOT).into_iter().flatten().flatten();
+    let mut found: Vec<PathBuf> = entries
+        // `cpu` may be a link to `cpu,cpuacct`; `unified` is version 2 beside version 1.
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .map(|entry| entry.path())
+        .filter(|path| !path.ends_with("unified") && path.join("cgroup.procs").exists())
+        .collect();
+    found.sort();
+    found
+}
+
+/// Version 1: a new cpuset is empty, and nothing runs in it until it is told where.
+fn inherit(path: &Path) -> Result<()> {
+    for name in ["cpuset.cpus", "cpuset.mems"] {
+        let own = path.join(name);
+        let Some(parent) = path.parent().map(|parent| parent.join(name)) else { continue };
+        let (Ok(mine), Ok(theirs)) = (fs::read_to_string(&own), fs::read_to_string(parent)) else {
+            continue;
+        };
+        if mine.trim().is_empty() && !theirs.trim().is_empty() {
+            fs::write(&own, theirs).map_err(file("fill", own))?;
+        }
+    }
+    Ok(())
+}
+
+/// Version 2: children have the controllers that their parent hands down.
+fn hand_down(path: &Path) -> Result<()> {
+    let controllers = path.join("cgroup.controllers");
+    let have = fs::read_to_string(&controllers).map_err(file("read", controllers))?;
+    for wanted in ["cpu", "cpuset", "io", "memory", "pids"] {
+        if have.split_whitespace().any(|controller| controller == wanted) {
+            let control = path.join("cgroup.subtree_control");
+            fs::write(&control, format!("+{wanted}")).map_err(file("write", control))?;
+        }
+    }
+    Ok(())
+}
+
+fn remove_all(path: &Path) -> std::result::Result<(), (PathBuf, io::Error)> {
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err((path.into(), error)),
+    };
+    for entry in entries.flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_all(&entry.path())?;
+        }
+    }
+    match fs::remove_dir(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err((path.into(), error)),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,42 @@
+//! A real Kubernetes on a bare Linux host, and what tests on it need.
+//!
+//! `egret-cluster up` builds Kubernetes from its sources once, then starts a control plane and two
+//! nodes within seconds; `egret-cluster down` leaves nothing behind. With KUBECONFIG set, everything
+//! here uses the cluster that it names.
+//!
+//! * [`Cluster`]: up, down, and how to ask it something. * [`Namespace`]: one for each test.
+//! * [`layout`]: machines, addresses, directories. * [`wait`]: waiting with an end.
+
+mod binaries;
+mod certificates;
+mod cgroup;
+mod cluster;
+mod command;
+mod control_plane;
+mod error;
+mod faults;
+mod host;
+pub mod images;
+mod init;
+pub mod layout;
+mod machine;
+mod namespace;
+mod network;
+mod node;
+mod progress;
+mod recipe;
+mod start;
+mod status;
+mod stop;
+pub mod wait;
+
+pub use cluster::Cluster;
+pub use error::{Error, Result};
+pub use host::capable;
+pub use init::run as run_machine;
+pub use machine::ROLE;
+pub use namespace::Namespace;
+pub use node::volume;
+pub use progress::Progress;
+pub use recipe::KUBERNETES;
+pub use status::status;

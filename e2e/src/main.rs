@@ -1,0 +1,67 @@
+//! `egret-cluster`: a Kubernetes on this machine, up and down with one command.
+
+use clap::{Parser, Subcommand};
+use egret_e2e::{Cluster, Progress, Result, run_machine, status};
+use std::{path::PathBuf, process::ExitCode};
+
+/// A vanilla Kubernetes with two nodes on a bare Linux host, for tests.
+///
+/// With KUBECONFIG set, that cluster is used instead, and left alone.
+#[derive(Parser)]
+#[command(name = "egret-cluster")]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Start it; the first time, build everything that it consists of.
+    Up,
+    /// End it and leave nothing behind but the cache of programs.
+    Down,
+    /// Say what there is.
+    Status,
+    /// Print what a shell needs: eval "$(egret-cluster env)".
+    Env,
+    /// Be the first process of a machine of the cluster.
+    #[command(hide = true)]
+    Machine {
+        /// The machine's files.
+        directory: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().verb {
+        Verb::Up => Cluster::up(&Progress::to_stderr()).map(|cluster| environment(&cluster)),
+        Verb::Down => Cluster::down(&Progress::to_stderr()).map(|()| String::new()),
+        Verb::Status => status(),
+        Verb::Env => Cluster::connect().map(|cluster| environment(&cluster)),
+        Verb::Machine { directory } => run_machine(&directory).map(|()| String::new()),
+    };
+    finish(outcome)
+}
+
+fn environment(cluster: &Cluster) -> String {
+    let mut text = format!("export KUBECONFIG={}", cluster.kubeconfig().display());
+    if let Some(bin) = cluster.bin() {
+        text.push_str(&format!("\nexport PATH={}:\"$PATH\"", bin.display()));
+    }
+    text
+}
+
+fn finish(outcome: Result<String>) -> ExitCode {
+    match outcome {
+        Ok(text) => {
+            if !text.is_empty() {
+                println!("{text}");
+            }
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
