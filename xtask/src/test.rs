@@ -145,7 +145,7 @@ fn totals(output: &str) -> String {
 
 /// The table, the runner's closing line, and the count of stages.
 fn close(lines: &[Line]) -> Result<String, String> {
-    let mut text = String::from("\nstage    outcome      time\n");
+    let mut text = String::from("\nstage    outcome         time\n");
     let (mut passed, mut failed, mut runner) = (0, 0, None);
     for Line { name, outcome, took } in lines {
         let (word, remark) = match outcome {
@@ -162,7 +162,7 @@ fn close(lines: &[Line]) -> Result<String, String> {
         let shown = remark.starts_with("test result: ");
         runner = runner.or(shown.then_some(remark));
         let remark = if shown || word == "FAILED" { "" } else { remark };
-        let line = format!("{name:<8} {word:<8} {:>8}  {remark}", show(*took));
+        let line = format!("{name:<8} {word:<8} {:>11}  {remark}", show(*took));
         text.push_str(line.trim_end());
         text.push('\n');
     }
@@ -205,7 +205,7 @@ test result: FAILED. 4 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; 
         assert!(
             text.ends_with("test result: ok. 3 passed; 0 failed; 0 ignored\n2 passed, 0 failed")
         );
-        assert!(text.contains("deny     skipped  1 min 01 s  not installed"), "{text}");
+        assert!(text.contains("deny     skipped   1 min 01 s  not installed"), "{text}");
         let bad = [line("fmt", Outcome::Failed("long\noutput".into()))];
         assert!(close(&bad).unwrap_err().ends_with("\n0 passed, 1 failed"));
     }
