@@ -11,7 +11,7 @@ pub(crate) enum Level {
     Warn,
     /// Wrong.
     Error,
-    /// What user code writes: shown, whatever it is.
+    /// What user code writes, or what concerns it: shown, whatever it is.
     User,
 }
 
@@ -22,6 +22,9 @@ pub(crate) struct Entry {
     /// The message, with the fields that it carries.
     pub(crate) text: String,
 }
+
+/// Target of warnings that concern user code: tuples that fail, trees that time out.
+const COMPONENT: &str = "egret::component";
 
 /// Fields that say whose line it is, which is shown otherwise.
 const WHOSE: [&str; 8] =
@@ -35,6 +38,7 @@ impl Entry {
         };
         let level = match fields.get("level").and_then(Value::as_str) {
             Some("ERROR") => Level::Error,
+            Some("WARN") if fields.get("target").is_some_and(|t| t == COMPONENT) => Level::User,
             Some("WARN") => Level::Warn,
             Some("INFO" | "DEBUG" | "TRACE") => Level::Info,
             _ => return Entry { level: Level::User, text: plain(line) },
@@ -67,6 +71,13 @@ mod tests {
     fn a_line_of_ours_is_its_message_with_its_fields() {
         let line = r#"{"level":"WARN","pod":1,"message":"a link\nbroke","peer":"pod 2","n":3}"#;
         let expected = Entry { level: Level::Warn, text: "a link broke n=3 peer=pod 2".to_owned() };
+        assert_eq!(Entry::parse(line), expected);
+    }
+
+    #[test]
+    fn a_warning_that_concerns_user_code_is_shown_as_what_it_writes() {
+        let line = r#"{"level":"WARN","target":"egret::component","message":"`a` failed","n":3}"#;
+        let expected = Entry { level: Level::User, text: "`a` failed n=3".to_owned() };
         assert_eq!(Entry::parse(line), expected);
     }
 

@@ -170,6 +170,7 @@ impl Collector for BoltCollector<'_> {
     fn fail(&mut self, anchor: Anchor, cause: &str) {
         if let Some(held) = self.anchors.release(anchor) {
             let cause = format!("`{}` failed a tuple: {cause}", self.core.component);
+            self.outlet.warn(&cause);
             self.fail_held(&held, &cause);
         }
     }
