@@ -67,6 +67,11 @@ pub(crate) async fn start(options: Options) -> Result<Rc<Manager>, Error> {
             Err(error) => tracing::warn!("the plan of the last life is of no use: {error}"),
         }
     }
+    for (task, totals) in &left.totals {
+        if let Some(life) = totals.incarnation() {
+            flow.remember(*task, life);
+        }
+    }
     let manager = Manager::new(options, incarnation, endpoint, flow, left.totals, left.positions);
     manager.dirty.set(true);
     // The next life must know of this one, however early this one ends.

@@ -128,6 +128,11 @@ impl TaskTotals {
         }
     }
 
+    /// The newest life, if any has registered.
+    pub(crate) fn incarnation(&self) -> Option<Incarnation> {
+        self.incarnation
+    }
+
     pub(crate) fn connected(&self) -> bool {
         self.connected
     }

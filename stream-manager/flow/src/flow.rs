@@ -25,6 +25,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 /// Time is `now`, nanoseconds of a monotonic clock that never falls. The order of calls:
 ///
 /// 1. [`set_plan`](Flow::set_plan) before anything else is accepted, and with each newer plan.
+///    A later life then [`remember`](Flow::remember)s which lives of tasks the last one has seen.
 /// 2. [`instance_up`](Flow::instance_up) or [`peer_up`](Flow::peer_up) when a handshake is done. If
 ///    a link was up already it is replaced; close its connection. The [`LinkId`] is good until
 ///    [`link_down`](Flow::link_down), which is called once no stream of that link is written any

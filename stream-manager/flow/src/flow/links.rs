@@ -37,6 +37,19 @@ impl Flow {
         Ok(LinkUp { link, replaced })
     }
 
+    /// An earlier life of this stream manager has seen this life of a task of its pod: what is older
+    /// stays refused. To be told once the plan of that life is set.
+    pub fn remember(&mut self, task: TaskId, life: Incarnation) {
+        if let Some(at) = self.link_index.get(&Link::Instance(task)) {
+            let known = &mut self.links[*at as usize].incarnation;
+            *known = (*known).max(Some(life));
+        }
+        if let Some(at) = self.task_index.get(&task) {
+            let newest = &mut self.tasks[*at as usize].newest;
+            *newest = life.max(*newest);
+        }
+    }
+
     /// A peer has said hello with its life and the number of losses that it has announced.
     pub fn peer_up(
         &mut self,

@@ -185,3 +185,13 @@ fn frames_of_an_earlier_life_are_discarded_and_announced_but_not_one_by_one() {
     assert_eq!(rig.announced, [(1, task(2)), (1, task(2))]);
     assert_eq!(rig.delivered[&2].len(), 2);
 }
+
+#[test]
+fn a_stream_manager_that_restarts_still_refuses_a_life_that_was_replaced() {
+    let mut rig = two_lines();
+    rig.restart(1, 9);
+    rig.flows[1].remember(TaskId(2), Incarnation(5));
+    let refused = rig.flows[1].instance_up(0, TaskId(2), Incarnation(4)).unwrap_err();
+    assert_eq!(refused, Refused::Outlived { got: Incarnation(4), newest: Incarnation(5) });
+    assert!(rig.flows[1].instance_up(0, TaskId(2), Incarnation(5)).is_ok());
+}
