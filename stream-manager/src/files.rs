@@ -80,6 +80,8 @@ pub(crate) async fn save_plan(options: &Options, plan: &PhysicalPlan) -> Result<
 
 /// Writes positions and totals if they have changed.
 pub(crate) async fn save(manager: &Manager) {
+    // The last save must not meet one that is under way: both write the same files.
+    let _one_at_a_time = manager.saving.lock().await;
     if !manager.dirty.take() {
         return;
     }

@@ -7,13 +7,13 @@ use crate::{
     manager::{Manager, bump},
     reader,
 };
-use egret_flow::{Link, LinkUp, Refused};
+use egret_flow::{Link, LinkId, LinkUp, Refused};
 use egret_link::{
     ControlReceiver, ControlSender, Identity, control, endpoint::close, quinn::Connection,
 };
 use egret_topology::id::{Incarnation, TaskId};
 use egret_wire::{
-    control::{FromInstance, ToInstance},
+    control::{FromInstance, Phase, ToInstance},
     limits::VERSION,
 };
 use std::rc::Rc;
@@ -52,7 +52,7 @@ pub(crate) async fn serve(
     };
     register(manager, connection, sender, task, incarnation, up);
     spawn_local(reader::accept(manager.clone(), up.link, connection.clone(), from.clone()));
-    converse(manager, connection, from, task, &mut receiver).await;
+    converse(manager, connection, from, (task, up.link), &mut receiver).await;
     let current = manager.flow.borrow().link(up.link).is_some();
     manager.link_down(up.link, connection);
     if current {
@@ -148,17 +148,27 @@ async fn converse(
     manager: &Rc<Manager>,
     connection: &Connection,
     from: &Identity,
-    task: TaskId,
+    (task, link): (TaskId, LinkId),
     receiver: &mut ControlReceiver<FromInstance>,
 ) {
+    let mut closed = false;
     loop {
         let message = match receiver.recv().await {
             Ok(Some(message)) => message,
+            // It waits for the end of the link, to be sure that its last report was read.
+            Ok(None) if closed => return,
             Ok(None) => return drop(connection.closed().await),
             Err(error) => return manager.control_failed(from, connection, &error),
         };
+        if manager.flow.borrow().link(link).is_none() {
+            // What a replaced link still brings would count as the new life's.
+            return;
+        }
         match message {
-            FromInstance::Report(report) => manager.reported(task, *report),
+            FromInstance::Report(report) => {
+                closed = report.phase == Phase::Closed;
+                manager.reported(task, *report);
+            }
             FromInstance::Positions { splits } => manager.settle(task, splits),
             FromInstance::WhoHolds { root } => manager.asked_by_instance(task, root),
             FromInstance::Holds(hold) => manager.answered_by_instance(task, hold),

@@ -69,6 +69,8 @@ pub(crate) struct Manager {
     /// State has changed since it was last written, and must be written at once.
     pub(crate) dirty: Cell<bool>,
     pub(crate) save: Notify,
+    /// Files are written by one at a time.
+    pub(crate) saving: Mutex<()>,
     pub(crate) tally: Tally,
     /// Revision in force, 0 before there is a plan.
     pub(crate) revision: watch::Sender<u64>,
@@ -107,6 +109,7 @@ impl Manager {
             positions: RefCell::new(positions),
             dirty: Cell::new(false),
             save: Notify::new(),
+            saving: Mutex::new(()),
             tally: Tally::default(),
             revision: watch::Sender::new(revision),
             taking: Mutex::new(()),

@@ -41,6 +41,8 @@ impl Manager {
             return Ok(());
         }
         let index = PlanIndex::new(plan).map_err(|error| error.to_string())?;
+        // One that is refused must not come back with the next life.
+        self.flow.borrow().check_plan(&index).map_err(|error| error.to_string())?;
         // Only a plan that survives a restart may be in force: frames depend on it.
         files::save_plan(&self.options, index.plan()).await?;
         let now = self.now();

@@ -10,7 +10,7 @@ use crate::{
 use clap::Parser;
 use egret_link::endpoint::close;
 use egret_process::{Exit, Logging, logging};
-use std::{ffi::OsString, io};
+use std::{ffi::OsString, io, panic, process};
 use tokio::{
     signal::unix::{SignalKind, signal},
     task::{LocalSet, spawn_local},
@@ -36,6 +36,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         eprintln!("error: {error}");
         return Exit::Usage;
     }
+    die_of_panics();
     match run(options) {
         Ok(()) => Exit::Ok,
         Err(error) => {
@@ -43,6 +44,16 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
             Exit::Failed
         }
     }
+}
+
+/// A loop that panics would leave the rest of the process alive, and whatever it served at a
+/// standstill. So the whole process ends: its parent starts the next life, which is made for that.
+fn die_of_panics() {
+    let print = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        print(panic);
+        process::exit(Exit::Failed.code().into());
+    }));
 }
 
 /// Runs a stream manager until SIGTERM or SIGINT.

@@ -4,6 +4,7 @@ use crate::{limits, manager::Manager};
 use bytes::{Bytes, BytesMut};
 use egret_flow::OutId;
 use egret_link::{
+    endpoint::close,
     quinn::{Connection, SendStream},
     transport::{PRIORITY_ACK, PRIORITY_DATA},
 };
@@ -22,11 +23,13 @@ pub(crate) async fn run(
     connection: Connection,
     more: Rc<Notify>,
 ) {
-    // Fails only with the connection, whose own task sees it too.
     if let Some(stream) = open(&manager, out, key, &connection).await {
         write(&manager, out, key, stream, &more).await;
     }
     manager.writers.borrow_mut().remove(&out);
+    // Writing fails with the connection, as a rule. If only the stream was stopped, nobody would ever
+    // write it again: the link is made anew.
+    connection.close(close::MALFORMED, b"a stream was stopped");
 }
 
 async fn open(

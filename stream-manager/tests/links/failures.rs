@@ -6,7 +6,7 @@ use crate::{
 };
 use egret_topology::id::{Incarnation, PodId, TaskId};
 use egret_wire::{
-    control::{FromInstance, LossScope, ToInstance},
+    control::{FromInstance, LossScope, Phase, TaskReport, ToInstance},
     header::Kind,
     preamble::Class,
 };
@@ -120,6 +120,35 @@ async fn plan_positions_and_totals_survive_a_kill() {
     let (_, assigned) = Instance::start(&pods, 0, 2).await;
     assert_eq!(assigned.positions, splits(5));
     assert_eq!(assigned.restarts, 1);
+}
+
+#[tokio::test]
+async fn an_instance_that_says_goodbye_is_let_go_at_once() {
+    let pods = Pods::start(&[(&[], &[0])]).await;
+    let (mut spout, _) = Instance::start(&pods, 0, 1).await;
+    let report = TaskReport { phase: Phase::Closed, ..TaskReport::default() };
+    spout.control.send(&FromInstance::Report(Box::new(report))).await.unwrap();
+    spout.control.finish();
+    let why = spout.closed().await;
+    assert!(why.contains("closed by peer: 0"), "{why}");
+}
+
+#[tokio::test]
+async fn a_link_whose_stream_was_stopped_is_made_anew() {
+    let pods = Pods::start(&[(&[], &[0]), (&[0], &[0])]).await;
+    let (mut spout, _) = Instance::start(&pods, 0, 1).await;
+    let (mut bolt, _) = Instance::start(&pods, 1, 1).await;
+    bolt.stop_streams();
+    let mut n = 0;
+    eventually(async || {
+        spout.send(Kind::Data, 1, n, 1000).await;
+        n += 1;
+        bolt.connection.close_reason().is_some()
+    })
+    .await;
+    let (mut bolt, _) = Instance::start(&pods, 1, 1).await;
+    spout.send(Kind::Data, 1, n, 1000).await;
+    while bolt.read().await.base != n {}
 }
 
 #[tokio::test]

@@ -155,6 +155,11 @@ impl Instance {
         }
     }
 
+    /// From now on every stream is stopped at the next frame that it brings.
+    pub fn stop_streams(&mut self) {
+        self.frames.close();
+    }
+
     /// Whether the link is closed, by whatever cause, within some time.
     pub async fn closed(&self) -> String {
         timeout(PATIENCE, self.connection.closed()).await.unwrap().to_string()

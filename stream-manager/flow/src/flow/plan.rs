@@ -18,6 +18,18 @@ impl Flow {
     /// Frames that wait are discarded, and announced as lost, if they were made in an earlier epoch
     /// or if their destination now lives elsewhere.
     pub fn set_plan(&mut self, now: u64, plan: PlanIndex) -> Result<bool, PlanRefused> {
+        if !self.check_plan(&plan)? {
+            return Ok(false);
+        }
+        self.list_tasks(&plan);
+        self.plan = Some(plan);
+        self.ins.iter_mut().for_each(super::Incoming::forget_routes);
+        self.drop_what_no_longer_fits(now);
+        Ok(true)
+    }
+
+    /// What [`set_plan`](Flow::set_plan) would answer.
+    pub fn check_plan(&self, plan: &PlanIndex) -> Result<bool, PlanRefused> {
         let new = plan.plan();
         if let Some(ours) = self.plan.as_ref().map(PlanIndex::plan) {
             if ours.uid != new.uid {
@@ -34,10 +46,6 @@ impl Flow {
         if new.pods.len() <= self.pod.0 as usize {
             return Err(PlanRefused::NoSuchPod(self.pod));
         }
-        self.list_tasks(&plan);
-        self.plan = Some(plan);
-        self.ins.iter_mut().for_each(super::Incoming::forget_routes);
-        self.drop_what_no_longer_fits(now);
         Ok(true)
     }
 
