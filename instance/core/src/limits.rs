@@ -35,8 +35,8 @@ pub const HOLDER_WAIT_NS: u64 = 250_000_000;
 /// Roots for which holders are asked at a time; the others are reported without.
 pub const MAX_HOLDER_QUESTIONS: usize = 8;
 
-/// How long a task that is never idle may keep its counts and positions to itself: far less than the
-/// time between two reports.
+/// How long a task that is never idle may keep its counts and positions to itself: far less than
+/// the time between two reports.
 pub const PUBLISH_NS: u64 = 100_000_000;
 
 /// How often a spout is asked where it stands in its input.
