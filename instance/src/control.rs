@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, VecDeque};
 /// Questions and answers that wait for the link; the oldest go when there are more.
 const MAX_WAITING: usize = 64;
 
-/// Splits whose positions are told in one message: with the longest names that occur, paths, it stays far
-/// below the limit of a message.
+/// Splits whose positions are told in one message: with the longest names that occur, paths, it
+/// stays far below the limit of a message.
 const POSITIONS: usize = 1000;
 
 /// What waits to be told. Newer reports and positions replace older ones.

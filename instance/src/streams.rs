@@ -21,8 +21,8 @@ const WRITE_BYTES: usize = 64 << 10;
 /// Chunks of one read.
 const READ_CHUNKS: usize = 32;
 
-/// Streams that the stream manager opens to a task under a plan: one for each source of data, and one
-/// for acks. With less credit the data of some sources would never arrive.
+/// Streams that the stream manager opens to a task under a plan: one for each source of data, and
+/// one for acks. With less credit the data of some sources would never arrive.
 pub(crate) fn incoming(plan: &PlanIndex, task: TaskId) -> u32 {
     let sources = plan.task(task).map_or(0, |task| plan.sources_of(task.component).len());
     sources as u32 + 1

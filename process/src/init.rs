@@ -192,8 +192,8 @@ impl Init<'_> {
     }
 }
 
-/// Waits for all that are dead, whoever's children they were. The status of `child`, if it is one of
-/// them.
+/// Waits for all that are dead, whoever's children they were. The status of `child`, if it is one
+/// of them.
 fn bury(child: Option<Pid>) -> io::Result<Option<WaitStatus>> {
     loop {
         match wait(WaitOptions::NOHANG) {

@@ -27,8 +27,8 @@ pub(crate) async fn run(
         write(&manager, out, key, stream, &more).await;
     }
     manager.writers.borrow_mut().remove(&out);
-    // Writing fails with the connection, as a rule. If only the stream was stopped, nobody would ever
-    // write it again: the link is made anew.
+    // Writing fails with the connection, as a rule. If only the stream was stopped, nobody would
+    // ever write it again: the link is made anew.
     connection.close(close::MALFORMED, b"a stream was stopped");
 }
 

@@ -37,8 +37,8 @@ impl Flow {
         Ok(LinkUp { link, replaced })
     }
 
-    /// An earlier life of this stream manager has seen this life of a task of its pod: what is older
-    /// stays refused. To be told once the plan of that life is set.
+    /// An earlier life of this stream manager has seen this life of a task of its pod: what is
+    /// older stays refused. To be told once the plan of that life is set.
     pub fn remember(&mut self, task: TaskId, life: Incarnation) {
         if let Some(at) = self.link_index.get(&Link::Instance(task)) {
             let known = &mut self.links[*at as usize].incarnation;
