@@ -1,0 +1,247 @@
+//! What one seed stands for: a topology, where it runs, how its links behave, and what goes wrong
+//! when.
+
+pub(crate) mod faults;
+mod graph;
+mod stall;
+
+use crate::{bug::Bug, rng::Rng};
+use egret_topology::{
+    id::Epoch,
+    plan::{Delivery, PhysicalPlan, PlanIndex, RunState},
+};
+use faults::Fault;
+use std::net::SocketAddr;
+
+/// A millisecond of virtual time.
+pub(crate) const MS: u64 = 1_000_000;
+/// A second of virtual time.
+pub(crate) const SECOND: u64 = 1000 * MS;
+
+/// Everything that is decided before the first event.
+#[derive(Clone, Debug)]
+pub(crate) struct Scenario {
+    pub(crate) seed: u64,
+    pub(crate) plan: PlanIndex,
+    pub(crate) inputs: Vec<Input>,
+    pub(crate) net: Net,
+    pub(crate) noise: Noise,
+    pub(crate) faults: Vec<(u64, Fault)>,
+    /// From here on nothing new goes wrong.
+    pub(crate) heals_at: u64,
+    /// When the operator pushes plans with these states.
+    pub(crate) states: Vec<(u64, RunState)>,
+    /// Some task may need as long as the message timeout by its nature.
+    pub(crate) slow: bool,
+    /// Tuples are large.
+    pub(crate) fat: bool,
+    pub(crate) bug: Option<Bug>,
+}
+
+/// What a spout component reads: splits of lines; every line is one piece per stream.
+#[derive(Clone, Debug)]
+pub(crate) struct Input {
+    pub(crate) component: usize,
+    /// Its first piece; pieces are numbered through all spouts.
+    pub(crate) base: u32,
+    pub(crate) splits: u32,
+    /// Lines per split.
+    pub(crate) lines: u32,
+    pub(crate) streams: u32,
+}
+
+impl Input {
+    /// The piece of a line on a stream.
+    pub(crate) fn piece(&self, split: u32, line: u32, stream: u32) -> u32 {
+        self.base + (split * self.lines + line) * self.streams + stream
+    }
+
+    /// How many pieces there are.
+    pub(crate) fn pieces(&self) -> u32 {
+        self.splits * self.lines * self.streams
+    }
+}
+
+/// How links behave when nothing is wrong with them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Net {
+    /// Latency of a packet, and what chance may add.
+    pub(crate) latency: u64,
+    pub(crate) jitter: u64,
+    /// Credit per stream.
+    pub(crate) window: u64,
+    /// Limit of the account of an incoming stream of a stream manager.
+    pub(crate) stream_bytes: usize,
+    /// How late one half of an instance hears of the other, at most.
+    pub(crate) bridge: u64,
+    /// Time between reports.
+    pub(crate) report: u64,
+}
+
+/// What happens to single frames during the fault phase, in ten thousandths.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Noise {
+    /// Arrives twice.
+    pub(crate) twice: u64,
+    /// An earlier frame of the stream arrives again.
+    pub(crate) again: u64,
+    /// Does not arrive.
+    pub(crate) lost: u64,
+}
+
+impl Scenario {
+    /// The scenario of a seed.
+    pub(crate) fn of(seed: u64) -> Scenario {
+        let rng = &mut Rng::new(seed);
+        let fat = rng.chance(120);
+        let delivery = if rng.chance(220) { Delivery::AtMostOnce } else { Delivery::AtLeastOnce };
+        let calm = rng.chance(100);
+        let slow = rng.chance(150);
+        let heals_at = rng.between(3, 12) * SECOND;
+        let graph = graph::draw(rng, fat, slow, calm, heals_at);
+        let pods = rng.between(1, 4) as u32;
+        let plan = plan(rng, &graph, pods, delivery);
+        let states = if calm { Vec::new() } else { states(rng, heals_at) };
+        let faults = if calm { Vec::new() } else { faults::draw(rng, &plan, heals_at) };
+        Scenario {
+            seed,
+            inputs: graph.inputs,
+            net: net(rng),
+            noise: if calm { Noise::default() } else { noise(rng) },
+            faults,
+            heals_at,
+            states,
+            slow,
+            fat,
+            bug: None,
+            plan: PlanIndex::new(plan).expect("the generator names only what it has made"),
+        }
+    }
+
+    pub(crate) fn is_tracked(&self) -> bool {
+        self.plan.plan().delivery == Delivery::AtLeastOnce
+    }
+
+    /// The number of pieces of all inputs.
+    pub(crate) fn pieces(&self) -> u32 {
+        self.inputs.last().map_or(0, |input| input.base + input.pieces())
+    }
+
+    /// Since when the plan has had its last state.
+    pub(crate) fn states_since(&self) -> u64 {
+        self.states.last().map_or(0, |(at, _)| at + 2 * SECOND)
+    }
+
+    /// When everything must have come to its end.
+    pub(crate) fn deadline(&self) -> u64 {
+        let timeout = self.plan.plan().message_timeout_ms * MS;
+        self.heals_at + 4 * timeout + 120 * SECOND
+    }
+
+    /// The run in words.
+    pub(crate) fn describe(&self) -> String {
+        let plan = self.plan.plan();
+        let mut text = format!(
+            "{:?}, {} pods, maxPending {}, timeout {} ms, {} pieces, {:?}, {:?}, heals at {} ms\n",
+            plan.delivery,
+            plan.pods.len(),
+            plan.max_pending,
+            plan.message_timeout_ms,
+            self.pieces(),
+            self.net,
+            self.noise,
+            self.heals_at / MS
+        );
+        for component in &plan.components {
+            let inputs: Vec<String> = component
+                .inputs
+                .iter()
+                .map(|input| {
+                    let from = &plan.components[input.from];
+                    let stream = &from.streams[input.stream].name;
+                    format!("{}.{stream} {}", from.name, input.grouping.name())
+                })
+                .collect();
+            let at = plan.components.iter().position(|c| c.name == component.name);
+            let tasks: Vec<String> = self
+                .plan
+                .tasks_of(at.unwrap_or_default())
+                .iter()
+                .map(|task| {
+                    let pod = self.plan.pod_of(*task).unwrap_or_default();
+                    format!("{task}@{pod}")
+                })
+                .collect();
+            text += &format!(
+                "  {} ({}) tasks {} <- {} {}\n",
+                component.name,
+                component.component,
+                tasks.join(" "),
+                inputs.join(", "),
+                component.config
+            );
+        }
+        for (at, fault) in &self.faults {
+            text += &format!("  {} ms: {fault:?}\n", at / MS);
+        }
+        for (at, state) in &self.states {
+            text += &format!("  {} ms: {state:?}\n", at / MS);
+        }
+        text
+    }
+}
+
+fn plan(rng: &mut Rng, graph: &graph::Graph, pods: u32, delivery: Delivery) -> PhysicalPlan {
+    let address = |i: u32| SocketAddr::from(([127, 0, 0, 1], 4000 + i as u16));
+    PhysicalPlan {
+        topology: "sim".to_owned(),
+        uid: "sim".to_owned(),
+        revision: 1,
+        epoch: Epoch(1),
+        state: RunState::Running,
+        delivery,
+        max_pending: [1, 2, 5, 20, 100, 1000][rng.weighted(&[1, 1, 2, 4, 4, 3])],
+        message_timeout_ms: rng.between(5, 30) * 1000,
+        edge_key: rng.next(),
+        components: graph.components.clone(),
+        pods: (0..pods)
+            .map(|i| egret_topology::plan::PlannedPod {
+                id: egret_topology::id::PodId(i),
+                address: address(i),
+            })
+            .collect(),
+        tasks: graph.place(rng, pods),
+    }
+}
+
+fn net(rng: &mut Rng) -> Net {
+    let latency = rng.between(20_000, 2 * MS);
+    Net {
+        latency,
+        jitter: rng.pick(&[latency / 4, latency, 4 * latency]),
+        window: rng.pick(&[4 << 10, 16 << 10, 64 << 10, 256 << 10]),
+        stream_bytes: rng.pick(&[2 << 10, 16 << 10, 64 << 10, 256 << 10]),
+        bridge: rng.pick(&[0, 5_000, 50_000]),
+        report: rng.between(2, 10) * SECOND,
+    }
+}
+
+fn noise(rng: &mut Rng) -> Noise {
+    let mut rate = |chance, most| if rng.chance(chance) { rng.between(1, most) } else { 0 };
+    Noise { twice: rate(400, 300), again: rate(400, 300), lost: rate(250, 100) }
+}
+
+/// Pauses, and at times an early end.
+fn states(rng: &mut Rng, heals_at: u64) -> Vec<(u64, RunState)> {
+    let mut states = Vec::new();
+    if rng.chance(150) {
+        let at = rng.between(0, heals_at);
+        states.push((at, RunState::Paused));
+        states.push((at + rng.between(1, 2000) * MS, RunState::Running));
+    }
+    if rng.chance(120) {
+        let last = states.last().map_or(0, |(at, _)| *at);
+        states.push((last.max(rng.between(0, heals_at)) + MS, RunState::Finishing));
+    }
+    states
+}

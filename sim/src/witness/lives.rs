@@ -1,0 +1,140 @@
+//! What the witness remembers of each life of a task; who may still change what lasts.
+
+use super::{Held, Life, Uid, Witness, trackers::Shadow};
+use crate::invariant::Invariant;
+use bytes::Bytes;
+use egret_topology::id::{Incarnation, TaskId};
+use egret_wire::data::{RootId, Roots};
+use std::collections::{BTreeMap, VecDeque};
+
+/// A tuple that was delivered to a task and not executed yet.
+#[derive(Debug)]
+pub(super) struct Delivery {
+    pub(super) source: Life,
+    pub(super) counter: u64,
+    pub(super) uid: Uid,
+    pub(super) edge: u64,
+    pub(super) roots: Roots,
+}
+
+/// One life of a task.
+#[derive(Debug)]
+pub(super) struct LifeRecord {
+    pub(super) task: TaskId,
+    pub(super) incarnation: Incarnation,
+    pub(super) killed: Option<u64>,
+    /// Its tuples per destination, in the order of their counters.
+    pub(super) lanes: BTreeMap<TaskId, Vec<Uid>>,
+    /// Its ack frames per spout task, in the order of their numbers.
+    pub(super) acks: BTreeMap<TaskId, Vec<Bytes>>,
+    /// What user code has acked and no ack frame has said yet, per spout task.
+    pub(super) owed: BTreeMap<TaskId, VecDeque<(RootId, usize)>>,
+    pub(super) deliveries: VecDeque<Delivery>,
+    /// Counter of the last tuple executed, per life of a source.
+    pub(super) last: BTreeMap<Life, u64>,
+    /// Its roots, in the order of their numbers: user's tuple, first XOR, XOR of what it sent.
+    pub(super) roots: Vec<(Uid, u64, u64)>,
+    pub(super) shadow: Shadow,
+    pub(super) executed: u64,
+    pub(super) emitted: u64,
+    /// Outcomes that user code is owed.
+    pub(super) unresolved: u64,
+    /// The life of the stream manager that it has registered with last.
+    registered: Option<Incarnation>,
+    /// That was written to disk: no later life of the stream manager forgets it.
+    saved: bool,
+}
+
+impl Witness {
+    /// A process begins a life of a task. Returns its place.
+    pub(crate) fn born(&mut self, task: TaskId, incarnation: Incarnation) -> Life {
+        let life = self.lives.len();
+        self.lives.push(LifeRecord {
+            task,
+            incarnation,
+            killed: None,
+            lanes: BTreeMap::new(),
+            acks: BTreeMap::new(),
+            owed: BTreeMap::new(),
+            deliveries: VecDeque::new(),
+            last: BTreeMap::new(),
+            roots: Vec::new(),
+            shadow: Shadow::default(),
+            executed: 0,
+            emitted: 0,
+            unresolved: 0,
+            registered: None,
+            saved: false,
+        });
+        let other = self.life_of.insert((task, incarnation), life);
+        self.expect(other.is_none(), Invariant::Identity, || {
+            format!("a second process is life {incarnation} of task {task}")
+        });
+        life
+    }
+
+    /// A process is killed: what it would have done later has not happened.
+    pub(crate) fn killed(&mut self, life: Life) {
+        self.lives[life].killed = Some(self.now);
+    }
+
+    /// A life of a stream manager has accepted a registration.
+    pub(crate) fn registered(&mut self, life: Life, at: Incarnation) {
+        let LifeRecord { task, incarnation, .. } = self.lives[life];
+        let newer = self.newest(task, at).filter(|newest| *newest > incarnation);
+        self.expect(newer.is_none(), Invariant::Identity, || {
+            format!("life {incarnation} of task {task} registers, {newer:?} was here already")
+        });
+        self.lives[life].registered = Some(at);
+    }
+
+    /// A life of a stream manager has written what it knows.
+    pub(crate) fn saved(&mut self, at: Incarnation) {
+        for record in self.lives.iter_mut().filter(|record| record.registered == Some(at)) {
+            record.saved = true;
+        }
+    }
+
+    /// The newest life of a task that this life of its stream manager can know.
+    fn newest(&self, task: TaskId, at: Incarnation) -> Option<Incarnation> {
+        let known = |record: &&LifeRecord| record.saved || record.registered == Some(at);
+        let of = self.lives.iter().filter(|record| record.task == task).filter(known);
+        of.map(|record| record.incarnation).max()
+    }
+
+    /// A stream manager takes over positions of a life.
+    pub(crate) fn settles(&mut self, life: Life, at: Incarnation, splits: &BTreeMap<String, u64>) {
+        let LifeRecord { task, incarnation, .. } = self.lives[life];
+        let newest = self.newest(task, at);
+        self.expect(newest == Some(incarnation), Invariant::Identity, || {
+            format!("life {incarnation} of task {task} writes positions, the newest is {newest:?}")
+        });
+        let component = self.plan.task(task).map_or(usize::MAX, |planned| planned.component);
+        let Some(at) = self.inputs.iter().position(|input| input.component == component) else {
+            return;
+        };
+        for (name, position) in splits {
+            let split = name.trim_start_matches('s').parse().unwrap_or(0);
+            let known = self.settled.insert((at, split), *position).unwrap_or(0);
+            let input = self.inputs[at].clone();
+            for line in known..*position {
+                for stream in 0..input.streams {
+                    let piece = input.piece(split, line as u32, stream);
+                    let acked = !self.tracked || self.acked[piece as usize];
+                    self.expect(acked, Invariant::NeverForgotten, || {
+                        format!(
+                            "split {name} of task {task} settles at {position}, line {line} is \
+                             not acked"
+                        )
+                    });
+                }
+            }
+            let known = known.max(*position);
+            self.settled.insert((at, split), known);
+        }
+    }
+
+    pub(super) fn held_roots(held: &Held) -> impl Iterator<Item = (usize, RootId)> + '_ {
+        held.roots.iter().copied().enumerate()
+    }
+}

@@ -1,0 +1,160 @@
+//! Makes happen what the scenario says goes wrong.
+
+use super::{
+    Event, World,
+    net::{End, Message},
+};
+use crate::{
+    scenario::{
+        MS,
+        faults::{Fault, IDLE},
+    },
+    trace::Entry,
+};
+use egret_topology::id::{PodId, TaskId};
+
+impl World {
+    pub(super) fn fault(&mut self, fault: usize) {
+        let fault = self.scenario.faults[fault].1;
+        if !matches!(self.stage, super::Stage::Running | super::Stage::Ended(_)) {
+            return;
+        }
+        self.note(Entry::Fault(fault));
+        match fault {
+            Fault::CutPeers { a, b, notice } => self.cut_peers(a, b, notice),
+            Fault::CutInstance { task, notice } => {
+                if let Some(process) = self.current.get(&task).copied()
+                    && let Some(connection) = self.processes[process].connection
+                {
+                    self.cut(connection, [notice.0, notice.1]);
+                }
+            }
+            Fault::Partition { a, b, lasts } => self.part(a, b, lasts),
+            Fault::KillTask { task, back_after, notice } => {
+                self.kill_task(task, back_after, notice);
+            }
+            Fault::KillManager { pod, back_after, notice } => {
+                self.kill_manager(pod, back_after, notice);
+            }
+            Fault::KillPod { pod, back_after, notice } => {
+                self.kill_manager(pod, back_after, notice);
+                let plan = self.plan.clone();
+                for task in plan.tasks_in(pod) {
+                    let late = self.rng.between(0, 300) * MS;
+                    self.kill_task(task.id, back_after + late, notice);
+                }
+            }
+            Fault::Twin { task } => {
+                if self.current.contains_key(&task) {
+                    let process = self.start_process(task);
+                    self.current.insert(task, process);
+                }
+            }
+            Fault::Stall { task, lasts } => {
+                let until = self.now + lasts;
+                if let Some(process) = self.current.get(&task).copied() {
+                    self.processes[process].stalled_until = until;
+                    self.unstalled_since = self.unstalled_since.max(until);
+                    self.step_again(process);
+                }
+            }
+        }
+    }
+
+    /// A stalled task goes on when its call returns.
+    fn step_again(&mut self, process: usize) {
+        self.processes[process].step_at = None;
+        self.wake(process);
+    }
+
+    /// Every connection between two stream managers, whatever its state.
+    fn between(&self, a: PodId, b: PodId) -> Vec<usize> {
+        let of = |pod: PodId| self.pods[pod.0 as usize].manager.map(End::Manager);
+        let (a, b) = (of(a), of(b));
+        let alive = self.connections.iter().enumerate().filter(|(_, c)| c.alive);
+        alive
+            .filter(|(_, c)| {
+                let ends = c.ends.map(Some);
+                (ends[0] == a && ends[1] == b) || (ends[0] == b && ends[1] == a)
+            })
+            .map(|(at, _)| at)
+            .collect()
+    }
+
+    fn cut_peers(&mut self, a: PodId, b: PodId, notice: (u64, u64)) {
+        for connection in self.between(a, b) {
+            self.cut(connection, [notice.0, notice.1]);
+        }
+    }
+
+    /// A short partition delays, a long one ends links.
+    fn part(&mut self, a: PodId, b: PodId, lasts: u64) {
+        let until = self.now + lasts;
+        self.partitions.insert((a.min(b), a.max(b)), until);
+        if lasts >= IDLE {
+            self.cut_peers(a, b, (IDLE, IDLE));
+        }
+        self.disturb();
+        self.calm_since = self.calm_since.max(until);
+    }
+
+    fn kill_task(&mut self, task: TaskId, back_after: u64, notice: u64) {
+        let Some(process) = self.current.remove(&task) else { return };
+        self.note(Entry::Killed(task));
+        let p = &mut self.processes[process];
+        p.alive = false;
+        p.halves = None;
+        p.inbox.clear();
+        p.batches.clear();
+        let (life, connection) = (p.life, p.connection);
+        self.observed.witness().killed(life);
+        if let Some(connection) = connection {
+            self.dead_end(connection, 0, notice);
+        }
+        self.disturb();
+        self.schedule(self.now + back_after, Event::Spawn { task });
+    }
+
+    fn kill_manager(&mut self, pod: PodId, back_after: u64, notice: u64) {
+        let Some(manager) = self.pods[pod.0 as usize].manager.take() else { return };
+        self.note(Entry::ManagerDown(pod));
+        self.managers[manager].alive = false;
+        for connection in 0..self.connections.len() {
+            for side in 0..2 {
+                if self.connections[connection].ends[side] == End::Manager(manager) {
+                    // Whoever writes to the next life at the same port is told at once.
+                    let noticed = notice.min(back_after + 10 * MS);
+                    self.dead_end(connection, side, noticed);
+                }
+            }
+        }
+        self.disturb();
+        self.schedule(self.now + back_after, Event::Boot { pod });
+    }
+
+    /// The process at one side is gone; the other side notices after a while.
+    fn dead_end(&mut self, connection: usize, side: usize, notice: u64) {
+        let link = &mut self.connections[connection];
+        link.closed[side] = true;
+        if std::mem::take(&mut link.alive) {
+            self.calm_since = self.calm_since.max(self.now + IDLE + 1200 * MS);
+            let at = self.now + notice.min(IDLE);
+            self.schedule(at, Event::Notice { connection, side: 1 - side });
+        }
+    }
+
+    /// An instance tells what it has counted.
+    pub(super) fn report(&mut self, process: usize) {
+        let p = &mut self.processes[process];
+        if !p.alive {
+            return;
+        }
+        let (connection, registered) = (p.connection, p.registered);
+        if let Some(report) = self.take_report(process)
+            && let Some(connection) = connection.filter(|_| registered)
+        {
+            self.send(connection, 0, Message::Report(Box::new(report)));
+        }
+        self.schedule(self.now + self.scenario.net.report, Event::Report { process });
+    }
+}

@@ -1,0 +1,488 @@
+//! An instance: both real halves of a task, the link, and what waits between them.
+
+use super::{
+    Event, World,
+    net::{End, Message, Writer},
+};
+use crate::{bug::Bug, invariant::Invariant, scenario::MS, trace::Entry, witness::Life};
+use bytes::Bytes;
+use egret_core::{
+    batch::{Batch, ToTask},
+    bolt_task::BoltTask,
+    budget::Budget,
+    context::context,
+    gateway::{Event as Wish, Gateway},
+    spout_task::SpoutTask,
+    stats::Stats,
+    task::Task,
+};
+use egret_sdk::{Metrics, Waker};
+use egret_topology::{
+    id::{Incarnation, PodId, TaskId},
+    plan::{PlanIndex, RunState},
+};
+use egret_wire::{
+    control::{LossScope, Phase},
+    cut::Frame,
+    header::Kind,
+    preamble::{Class, StreamKey},
+};
+use std::collections::{BTreeMap, VecDeque};
+
+/// Both halves, once the stream manager has said what to run.
+pub(super) struct Halves {
+    pub(super) task: Task,
+    pub(super) gateway: Gateway,
+    pub(super) budget: Budget,
+    pub(super) stats: Stats,
+}
+
+/// One process that runs one life of a task.
+pub(super) struct Process {
+    pub(super) task: TaskId,
+    pub(super) incarnation: Incarnation,
+    pub(super) pod: PodId,
+    pub(super) life: Life,
+    pub(super) alive: bool,
+    pub(super) connection: Option<usize>,
+    /// Registered over the connection that it has.
+    pub(super) registered: bool,
+    backoff: u64,
+    pub(super) halves: Option<Halves>,
+    /// What the gateway half has for the task half.
+    pub(super) inbox: Vec<ToTask>,
+    pub(super) step_at: Option<u64>,
+    pub(super) busy_until: u64,
+    pub(super) stalled_until: u64,
+    /// The task waits for this lane.
+    pub(super) stuck: Option<usize>,
+    pub(super) closed: bool,
+    /// What the task half has for the gateway half, and from when on that sees it.
+    pub(super) batches: VecDeque<(u64, Batch)>,
+    pub(super) withheld: Batch,
+    writers: BTreeMap<StreamKey, usize>,
+    /// Everything settled so far, to be told again on every link.
+    pub(super) settled: BTreeMap<String, u64>,
+    pub(super) phase: Phase,
+    timer: Option<u64>,
+    reports: bool,
+    pub(super) latencies: u64,
+    /// Lengths of the data frames that wait for the task, in order.
+    pub(super) lengths: VecDeque<usize>,
+    pub(super) done: u64,
+    /// Lane of each outgoing stream, and bytes of it that have not left.
+    pub(super) lanes: BTreeMap<StreamKey, (usize, usize)>,
+    /// When the gateway last could not read.
+    pub(super) full_at: u64,
+    /// Data on its way: per destination, when it left and up to which counter.
+    pub(super) on_the_way: BTreeMap<TaskId, VecDeque<(u64, u64)>>,
+}
+
+/// Bytes of one write.
+const WRITE: usize = 64 << 10;
+
+impl World {
+    /// The parent starts an instance.
+    pub(super) fn spawn(&mut self, task: TaskId) {
+        if self.current.contains_key(&task) {
+            return;
+        }
+        let process = self.start_process(task);
+        self.current.insert(task, process);
+    }
+
+    pub(super) fn start_process(&mut self, task: TaskId) -> usize {
+        let mut incarnation = Incarnation(self.next_incarnation());
+        let last = self.processes.iter().rev().find(|process| process.task == task);
+        if self.scenario.bug == Some(Bug::ReuseLife)
+            && let Some(last) = last
+        {
+            incarnation = last.incarnation;
+        }
+        let life = self.observed.witness().born(task, incarnation);
+        self.note(Entry::Born(task, incarnation.0));
+        self.disturb();
+        self.processes.push(Process {
+            task,
+            incarnation,
+            pod: self.plan.pod_of(task).unwrap_or_default(),
+            life,
+            alive: true,
+            connection: None,
+            registered: false,
+            backoff: 10 * MS,
+            halves: None,
+            inbox: Vec::new(),
+            step_at: None,
+            busy_until: 0,
+            stalled_until: 0,
+            stuck: None,
+            closed: false,
+            batches: VecDeque::new(),
+            withheld: Batch::default(),
+            writers: BTreeMap::new(),
+            settled: BTreeMap::new(),
+            phase: Phase::Starting,
+            timer: None,
+            reports: false,
+            latencies: 0,
+            lengths: VecDeque::new(),
+            done: 0,
+            lanes: BTreeMap::new(),
+            full_at: 0,
+            on_the_way: BTreeMap::new(),
+        });
+        let process = self.processes.len() - 1;
+        self.schedule(self.now, Event::Connect { process });
+        process
+    }
+
+    pub(super) fn connect(&mut self, process: usize) {
+        let p = &mut self.processes[process];
+        if !p.alive || p.connection.is_some() {
+            return;
+        }
+        match self.pods[p.pod.0 as usize].manager {
+            Some(manager) => {
+                let connection = self.connection([End::Process(process), End::Manager(manager)]);
+                self.processes[process].connection = Some(connection);
+                self.send(connection, 0, Message::Hello);
+            }
+            None => self.connect_later(process),
+        }
+    }
+
+    fn connect_later(&mut self, process: usize) {
+        let p = &mut self.processes[process];
+        let pause = p.backoff;
+        p.backoff = (2 * pause).min(1000 * MS);
+        let at = self.now + self.rng.between(pause / 2, pause);
+        self.schedule(at, Event::Connect { process });
+    }
+
+    /// A control message for an instance.
+    pub(super) fn process_hears(&mut self, process: usize, connection: usize, message: Message) {
+        let (now, p) = (self.now, &mut self.processes[process]);
+        if !p.alive {
+            return;
+        }
+        if let Message::Assign { plan, positions, restarts } = message {
+            return self.assigned(process, connection, plan, positions, restarts);
+        }
+        if let Message::Refused = message {
+            self.close(connection, 0);
+            return self.exit(process);
+        }
+        let Some(halves) = &mut p.halves else { return };
+        match message {
+            Message::Plan(plan) => halves.gateway.handle_plan(plan),
+            Message::Loss(scope) => {
+                halves.gateway.handle_loss(now, scope, "something was lost");
+                let life = p.life;
+                self.observed.witness().lost(life);
+            }
+            Message::WhoHolds(root) => halves.gateway.handle_who_holds(now, root),
+            Message::Holds(hold) => halves.gateway.handle_hold(now, &hold),
+            _ => {}
+        }
+        self.follow_up(process);
+    }
+
+    fn assigned(
+        &mut self,
+        process: usize,
+        connection: usize,
+        plan: PlanIndex,
+        positions: BTreeMap<String, u64>,
+        restarts: u32,
+    ) {
+        let p = &mut self.processes[process];
+        p.registered = true;
+        p.backoff = 10 * MS;
+        self.disturb();
+        let p = &mut self.processes[process];
+        match &mut p.halves {
+            Some(halves) => halves.gateway.handle_plan(plan),
+            None => self.make(process, &plan, positions, restarts),
+        }
+        let p = &mut self.processes[process];
+        let settled = p.settled.clone();
+        p.writers.clear();
+        if !settled.is_empty() {
+            self.send(connection, 0, Message::Positions(settled));
+        }
+        let halves = self.processes[process].halves.as_ref();
+        let waiting = halves.map(|halves| halves.gateway.waiting_streams()).unwrap_or_default();
+        for key in waiting {
+            self.write(process, key);
+        }
+        if !std::mem::replace(&mut self.processes[process].reports, true) {
+            self.schedule(self.now + self.scenario.net.report, Event::Report { process });
+        }
+        // Streams may have been opened before the answer to the hello came.
+        for stream in self.connections[connection].streams.clone() {
+            if self.streams[stream].from == 1 {
+                self.process_read(process, stream);
+            }
+        }
+        self.follow_up(process);
+        self.wake(process);
+    }
+
+    /// Makes both halves.
+    fn make(
+        &mut self,
+        process: usize,
+        plan: &PlanIndex,
+        positions: BTreeMap<String, u64>,
+        restarts: u32,
+    ) {
+        let plan = &self.loosened(plan);
+        let (now, p) = (self.now, &mut self.processes[process]);
+        let (id, incarnation) = (p.task, p.incarnation);
+        let (stats, metrics) = (Stats::default(), Metrics::default());
+        let registry = &self.registry;
+        let made = if plan.is_spout(id) {
+            SpoutTask::new(plan, id, incarnation, registry, stats.clone())
+                .map(|spout| Task::Spout(Box::new(spout)))
+        } else {
+            BoltTask::new(plan, id, incarnation, registry, stats.clone())
+                .map(|bolt| Task::Bolt(Box::new(bolt)))
+        };
+        let waker = Waker::new(|| {});
+        let context = context(plan, id, restarts, positions, &metrics, waker);
+        let (mut task, mut context) = match (made, context) {
+            (Ok(task), Ok(context)) => (task, context),
+            (Err(why), _) | (_, Err(why)) => {
+                return self.accuse(Invariant::Protocol, format!("no task {id}: {why}"));
+            }
+        };
+        let budget = task.budget().clone();
+        let gateway = Gateway::new(plan, id, incarnation, budget.clone(), stats.clone(), metrics);
+        let mut outlet = super::outlet::Outlet::new(&self.observed, budget.clone(), p.life, now);
+        if let Err(why) = task.start(&mut context, &mut outlet) {
+            return self.accuse(Invariant::Protocol, why.to_string());
+        }
+        self.processes[process].halves = Some(Halves { task, gateway, budget, stats });
+    }
+
+    /// The connection is gone: what was written to it may be lost.
+    pub(super) fn process_lost(&mut self, process: usize, connection: usize) {
+        let p = &mut self.processes[process];
+        if !p.alive || p.connection != Some(connection) {
+            return;
+        }
+        p.connection = None;
+        p.writers.clear();
+        if std::mem::take(&mut p.registered) {
+            let (scope, life) = (LossScope::Task { task: p.task }, p.life);
+            if let Some(halves) = &mut p.halves {
+                halves.gateway.handle_loss(self.now, scope, "the link was lost");
+                self.observed.witness().lost(life);
+            }
+            if self.scenario.bug == Some(Bug::FencedWrites) {
+                self.write_when_fenced(process);
+            }
+            self.follow_up(process);
+        }
+        self.connect_later(process);
+    }
+
+    /// Another life runs: this one is wanted no more.
+    fn exit(&mut self, process: usize) {
+        let p = &mut self.processes[process];
+        p.alive = false;
+        let (task, life) = (p.task, p.life);
+        self.observed.witness().killed(life);
+        if self.current.get(&task) == Some(&process) {
+            self.current.remove(&task);
+            self.schedule(self.now + 100 * MS, Event::Spawn { task });
+        }
+    }
+
+    /// Writes what the gateway has for a stream.
+    fn write(&mut self, process: usize, key: StreamKey) {
+        let p = &self.processes[process];
+        let (Some(connection), true) = (p.connection, p.registered) else { return };
+        let stream = match p.writers.get(&key) {
+            Some(stream) => *stream,
+            None => {
+                let stream = self.stream(connection, 0, key, Writer::Gateway(process));
+                self.processes[process].writers.insert(key, stream);
+                stream
+            }
+        };
+        self.pump_gateway(stream, process);
+    }
+
+    /// As far as credit goes.
+    pub(super) fn pump_gateway(&mut self, stream: usize, process: usize) {
+        while self.transmit(stream) {
+            let key = self.streams[stream].key;
+            let p = &mut self.processes[process];
+            let Some(halves) = &mut p.halves else { return };
+            let mut chunks: Vec<Bytes> = Vec::new();
+            let taken = halves.gateway.poll_transmit(key, WRITE, &mut chunks);
+            if let Some((_, left)) = p.lanes.get_mut(&key) {
+                *left = left.wrapping_sub(taken);
+            }
+            if taken == 0 {
+                return;
+            }
+            self.streams[stream].unsent.extend(chunks);
+        }
+    }
+
+    /// More credit has come: goes on writing.
+    pub(super) fn pump(&mut self, stream: usize) {
+        match self.streams[stream].writer {
+            Writer::Flow(manager, out) => {
+                self.pump_flow(stream, manager, out);
+                self.act(manager);
+            }
+            Writer::Gateway(process) => {
+                if self.processes[process].alive {
+                    self.pump_gateway(stream, process);
+                    self.follow_up(process);
+                }
+            }
+        }
+    }
+
+    /// Reads a stream as far as the gateway lets. The caller follows up.
+    pub(super) fn process_read(&mut self, process: usize, stream: usize) {
+        let data = self.streams[stream].key.class == Class::Data;
+        loop {
+            let p = &mut self.processes[process];
+            let Some(halves) = p.halves.as_ref().filter(|_| p.registered) else { return };
+            if data && !halves.gateway.may_read() {
+                p.full_at = self.now;
+                return;
+            }
+            let Some(bytes) = self.take_arrived(stream) else { return };
+            self.streams[stream].cutter.push(bytes);
+            loop {
+                match self.streams[stream].cutter.next() {
+                    Ok(Some(frame)) => {
+                        self.note(Entry::AtInstance(self.processes[process].task, frame.header));
+                        for frame in self.noise(stream, frame) {
+                            for frame in self.mischief(process, stream, frame) {
+                                self.deliver(process, frame);
+                            }
+                        }
+                    }
+                    Ok(None) => break,
+                    Err(why) => {
+                        return self.accuse(Invariant::Protocol, format!("malformed: {why}"));
+                    }
+                }
+            }
+        }
+    }
+
+    /// A whole frame for the gateway.
+    pub(super) fn deliver(&mut self, process: usize, frame: Frame) {
+        let (now, observed) = (self.now, self.observed.clone());
+        let p = &mut self.processes[process];
+        let (task, life) = (p.task, p.life);
+        let Some(halves) = &mut p.halves else { return };
+        let header = frame.header;
+        if header.kind == Kind::Data {
+            p.lengths.push_back(frame.len());
+            observed.witness().delivers(life, &frame);
+        }
+        let before = super::mischief::xors(&frame, &halves.gateway);
+        let handled = halves.gateway.handle_frame(now, frame.clone());
+        if header.kind == Kind::Ack {
+            observed.witness().acked(life, &frame, &before, &halves.gateway);
+        }
+        if let Err(why) = handled {
+            self.accuse(Invariant::Protocol, format!("task {task} accuses: {why}"));
+        }
+        if header.kind == Kind::Data {
+            self.has_arrived(&header);
+        }
+    }
+
+    /// Carries out what the gateway wants.
+    pub(super) fn follow_up(&mut self, process: usize) {
+        let p = &mut self.processes[process];
+        let (life, Some(halves)) = (p.life, &mut p.halves) else { return };
+        let mut events = halves.gateway.take_to_task();
+        let mut witness = self.observed.witness();
+        witness.outcomes(life, &events);
+        drop(witness);
+        if self.scenario.bug.is_some() {
+            self.tamper_outcomes(process, &mut events);
+        }
+        let p = &mut self.processes[process];
+        let woken = !events.is_empty();
+        p.inbox.extend(events);
+        while let Some(wish) =
+            self.processes[process].halves.as_mut().and_then(|halves| halves.gateway.poll_event())
+        {
+            self.grant(process, wish);
+        }
+        let p = &mut self.processes[process];
+        let Some(halves) = &mut p.halves else { return };
+        let freed = halves.gateway.take_lane_freed();
+        self.observed.witness().judge_tracker(life, &halves.gateway);
+        if woken || freed {
+            self.wake(process);
+        }
+        self.arm_gateway(process);
+    }
+
+    fn grant(&mut self, process: usize, wish: Wish) {
+        let p = &self.processes[process];
+        let (life, connection) = (p.life, p.connection.filter(|_| p.registered));
+        let message = match wish {
+            Wish::Wake(key) => return self.write(process, key),
+            Wish::AskHolders(root) => {
+                self.observed.witness().asked(life, root.seq);
+                self.judge_timeout(process, root.seq);
+                Message::AskHolders(root)
+            }
+            Wish::Holds(hold) => Message::Holds(hold),
+            Wish::Positions(mut moved) => {
+                if self.scenario.bug == Some(Bug::PositionAhead) {
+                    moved.values_mut().for_each(|position| *position += 1);
+                }
+                self.processes[process].settled.extend(moved.clone());
+                Message::Positions(moved)
+            }
+        };
+        if let Some(connection) = connection {
+            self.send(connection, 0, message);
+        }
+    }
+
+    fn arm_gateway(&mut self, process: usize) {
+        let p = &mut self.processes[process];
+        let Some(halves) = &mut p.halves else { return };
+        let next = halves.gateway.next_timeout();
+        if let Some(at) = next
+            && p.timer.is_none_or(|timer| at < timer)
+        {
+            p.timer = Some(at);
+            self.schedule(at, Event::GatewayTimer { process });
+        }
+    }
+
+    pub(super) fn gateway_timer(&mut self, process: usize) {
+        let (now, p) = (self.now, &mut self.processes[process]);
+        if !p.alive || p.timer.is_none_or(|at| at > now) {
+            return;
+        }
+        p.timer = None;
+        if let Some(halves) = &mut p.halves {
+            halves.gateway.handle_timeout(now);
+        }
+        self.follow_up(process);
+    }
+
+    /// Whether the plan that the task works by says that it shall stop.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.plan.plan().state == RunState::Stopped
+    }
+}
