@@ -1,5 +1,5 @@
-//! The `Topology` resource as Kubernetes knows it: its schema with bounds and rules, its columns and
-//! its status.
+//! The `Topology` resource as Kubernetes knows it: its schema with bounds and rules, its columns
+//! and its status.
 //!
 //! The types that users write are those of [`egret_topology::resource`]; this crate derives the
 //! schema from them, so that there is one source of truth. [`definition`] is the whole

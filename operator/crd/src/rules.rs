@@ -1,8 +1,9 @@
 //! CEL rules: what a schema cannot say, in the words of validation.
 //!
 //! The API server estimates the cost of each rule from the bounds of what it ranges over, and
-//! refuses a definition whose rules could be too expensive. So rules range over components and their
-//! inputs, but never over each stream of each source of each input: that is left to the operator.
+//! refuses a definition whose rules could be too expensive. So rules range over components and
+//! their inputs, but never over each stream of each source of each input: that is left to the
+//! operator.
 
 use crate::{bounds::LABEL, definition::BadSchema, schema::at};
 use egret_topology::limits::{MAX_NAME, MAX_TASKS};

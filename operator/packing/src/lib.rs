@@ -15,7 +15,7 @@ mod round_robin;
 use egret_topology::{
     id::PodId,
     logical::{Logical, Packing},
-    packing_plan::{PackedPod, PackedTask, PackingPlan, number_tasks},
+    packing_plan::{PackedPod, PackedTask, PackingPlan, PodResources, number_tasks},
 };
 use request::Request;
 
@@ -90,6 +90,11 @@ pub fn pack(
         PackedPod { id: PodId(i as u32), tasks, resources: request.padded().into() }
     });
     Ok(PackingPlan { pods: pods.collect(), next_task })
+}
+
+/// What a task is counted with: what its component requests, or the default.
+pub fn requested(logical: &Logical, task: &PackedTask) -> PodResources {
+    Request::of(logical, task).into()
 }
 
 /// A task to place.

@@ -1,0 +1,72 @@
+//! Secrets: the identities of a pod and its tasks, and the CA that they come from.
+
+use super::Owner;
+use crate::names;
+use egret_link::{Kept, Pem};
+use egret_topology::{
+    id::{PodId, TaskId},
+    packing_plan::PackedPod,
+};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+/// The identities of one pod.
+#[derive(Clone)]
+pub struct Identities {
+    /// The pod.
+    pub pod: PodId,
+    /// Its stream manager's.
+    pub manager: Pem,
+    /// Its tasks'.
+    pub tasks: BTreeMap<TaskId, Pem>,
+    /// When they are to be renewed, in seconds since 1970.
+    pub renew_at: u64,
+}
+
+impl Identities {
+    /// Whether they are those of a packed pod: its own, and of its tasks and no others.
+    pub fn are_of(&self, pod: &PackedPod) -> bool {
+        self.pod == pod.id && pod.tasks.iter().map(|task| &task.task).eq(self.tasks.keys())
+    }
+}
+
+/// The Secret with the identities of a pod. Each container mounts its own part of it only.
+pub fn identity(owner: &Owner<'_>, identities: &Identities) -> Value {
+    let mut metadata = owner.metadata(&names::identity(owner.name, identities.pod));
+    metadata["annotations"] = json!({names::RENEW_AT: identities.renew_at.to_string()});
+    let mut data = Map::new();
+    data.insert("ca.pem".to_owned(), identities.manager.ca.as_str().into());
+    let mut add = |who: &str, pem: &Pem| {
+        data.insert(format!("{who}.cert.pem"), pem.cert.as_str().into());
+        data.insert(format!("{who}.key.pem"), pem.key.as_str().into());
+    };
+    add("pod", &identities.manager);
+    for (task, pem) in &identities.tasks {
+        add(&format!("task-{task}"), pem);
+    }
+    secret(metadata, data.into())
+}
+
+/// The Secret with the CA of a topology. It lives with the operator and is mounted nowhere; being in
+/// another namespace it cannot be owned by the topology.
+pub fn authority(owner: &Owner<'_>, operator_namespace: &str, kept: &Kept) -> Value {
+    let mut labels = owner.labels();
+    labels.insert(names::CA_OF.to_owned(), owner.uid.into());
+    let metadata = json!({
+        "name": names::authority(owner.uid),
+        "namespace": operator_namespace,
+        "labels": labels,
+        "annotations": {names::NAMESPACE: owner.namespace},
+    });
+    secret(metadata, json!({"ca.pem": kept.ca, "ca-key.pem": kept.key}))
+}
+
+fn secret(metadata: Value, data: Value) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": metadata,
+        "type": "Opaque",
+        "stringData": data,
+    })
+}

@@ -1,0 +1,73 @@
+//! Names, labels and annotations of everything that the operator makes.
+
+use egret_topology::{id::PodId, limits, packing_plan::PackedTask};
+
+/// Field manager of all that is applied.
+pub const FIELD_MANAGER: &str = "egret-operator";
+
+/// Label with the topology's name.
+pub const TOPOLOGY: &str = "egret.dev/topology";
+/// Label with the index of a pod.
+pub const POD: &str = "egret.dev/pod";
+/// Label of Secrets that hold a CA, with the topology's uid.
+pub const CA_OF: &str = "egret.dev/ca-of";
+/// Annotation with the life of a pod.
+pub const LIFE: &str = "egret.dev/life";
+/// Annotation with the definition that a pod was made of.
+pub const DEFINITION: &str = "egret.dev/definition";
+/// Annotation with the namespace of a topology, on what lives elsewhere.
+pub const NAMESPACE: &str = "egret.dev/namespace";
+/// Annotation with when certificates are to be renewed, in seconds since 1970.
+pub const RENEW_AT: &str = "egret.dev/renew-at";
+/// Annotation of a topology that the operator keeps its hands off while it is `true`.
+pub const HANDS_OFF: &str = "egret.dev/hands-off";
+/// Finalizer that lets a deleted topology drain.
+pub const FINALIZER: &str = "egret.dev/drain";
+
+/// Label that everything of Egret has.
+pub const PART_OF: (&str, &str) = ("app.kubernetes.io/part-of", "egret");
+/// Label that everything of the operator has.
+pub const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "egret-operator");
+
+/// UDP port of a stream manager: links of peers, instances and the operator.
+pub const LINK_PORT: u16 = 4738;
+/// TCP port of a stream manager: metrics and probes.
+pub const ADMIN_PORT: u16 = 4739;
+
+/// Directory of Egret in every container.
+pub const DIR: &str = "/var/lib/egret";
+/// Directory of certificates and key in every container.
+pub const IDENTITY_DIR: &str = "/var/lib/egret/identity";
+
+/// Container of the stream manager.
+pub const STREAM_MANAGER: &str = "stream-manager";
+
+/// Name of a pod in one of its lives.
+pub fn pod(topology: &str, pod: PodId, life: u32) -> String {
+    format!("{topology}-{pod}-{life}")
+}
+
+/// Secret with the identities of a pod and its tasks, through all lives of the pod.
+pub fn identity(topology: &str, pod: PodId) -> String {
+    format!("{topology}-{pod}-identity")
+}
+
+/// ConfigMap with the record of a topology.
+pub fn record(topology: &str) -> String {
+    format!("{topology}-plan")
+}
+
+/// Secret with the CA of a topology, in the operator's namespace.
+pub fn authority(uid: &str) -> String {
+    format!("egret-ca-{uid}")
+}
+
+/// Container of a task.
+pub fn container(task: &PackedTask) -> String {
+    format!("{}-{}", task.component, task.index)
+}
+
+// The longest: a component with its index, a topology with pod and ten digits of lives.
+const _: () = assert!(limits::MAX_NAME + 1 + 4 <= 63);
+const _: () = assert!(limits::MAX_NAME + 1 + 3 + 1 + 10 <= 63);
+const _: () = assert!(limits::MAX_PARALLELISM < 10_000 && limits::MAX_PODS <= 1000);

@@ -1,0 +1,150 @@
+//! From the logical plan to the record: tasks to pods, pods to lives, tasks and groupings to
+//! epochs.
+
+use crate::{
+    digest,
+    record::{Images, Record},
+};
+use egret_packing::PackingError;
+use egret_topology::logical::Logical;
+
+/// Takes a topology over into its record. Nothing changes if it is the same as before.
+///
+/// The images of the data plane are taken over only while there are no pods: a newer operator
+/// restarts nothing.
+pub fn take_over(
+    record: &mut Record,
+    logical: &Logical,
+    images: &Images,
+) -> Result<(), PackingError> {
+    let previous = Some(&record.packing).filter(|packing| !packing.pods.is_empty());
+    let packing = egret_packing::pack(logical, previous)?;
+    if !record.wants_pods() || record.images.stream_manager.is_empty() {
+        record.images = images.clone();
+    }
+    let definitions =
+        packing.pods.iter().map(|pod| digest::pod(logical, pod, &record.images)).collect();
+    record.take_packing(packing, definitions);
+    record.take_shape(digest::shape(logical));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        record::Stage,
+        validate::{Allowed, builtin, validate},
+    };
+    use egret_crd::Topology;
+    use egret_topology::id::Epoch;
+    use serde_json::{Value, json};
+
+    fn images(tag: &str) -> Images {
+        Images { stream_manager: format!("manager:{tag}"), instance: format!("instance:{tag}") }
+    }
+
+    fn spec() -> Value {
+        json!({
+            "pods": 2,
+            "spouts": [{"name": "lines", "parallelism": 2, "config": {"path": "x"}}],
+            "bolts": [
+                {"name": "split", "parallelism": 2, "inputs": [{"from": "lines"}]},
+                {"name": "print", "inputs": [{"from": "split", "grouping": "Global"}]},
+            ],
+        })
+    }
+
+    fn take(record: &mut Record, spec: &Value, tag: &str) {
+        let topology = Topology::new("t", serde_json::from_value(spec.clone()).unwrap());
+        let logical = validate(&topology, &builtin().unwrap(), &Allowed::default()).unwrap();
+        take_over(record, &logical, &images(tag)).unwrap();
+    }
+
+    fn taken(spec: &Value) -> Record {
+        let mut record = Record::new("u", 0);
+        take(&mut record, spec, "1");
+        record.enter(Stage::Live, 1);
+        record
+    }
+
+    fn lives(record: &Record) -> Vec<u32> {
+        record.pods().map(|(_, pod)| pod.life).collect()
+    }
+
+    #[test]
+    fn the_same_topology_changes_nothing() {
+        let record = taken(&spec());
+        let mut again = record.clone();
+        take(&mut again, &spec(), "1");
+        assert_eq!(again, record);
+    }
+
+    #[test]
+    fn a_newer_operator_restarts_nothing() {
+        let record = taken(&spec());
+        let mut again = record.clone();
+        take(&mut again, &spec(), "2");
+        assert_eq!(again, record);
+        again.enter(Stage::Down, 2);
+        take(&mut again, &spec(), "2");
+        assert_eq!(again.images, images("2"));
+    }
+
+    #[test]
+    fn what_travels_in_the_plan_replaces_no_pod() {
+        let mut record = taken(&spec());
+        let mut changed = spec();
+        changed["maxPending"] = json!(7);
+        changed["messageTimeout"] = json!("5s");
+        changed["state"] = json!("Paused");
+        take(&mut record, &changed, "1");
+        assert_eq!(lives(&record), [1, 1]);
+        assert_eq!(record.epoch, Epoch(1));
+    }
+
+    #[test]
+    fn a_pod_is_replaced_only_if_its_own_tasks_changed() {
+        let mut record = taken(&spec());
+        // `print` has one task, in one pod.
+        let pod = record.packing.tasks().find(|(task, _)| task.component == "print").unwrap().1;
+        let mut changed = spec();
+        changed["bolts"][1]["env"] = json!([{"name": "A", "value": "b"}]);
+        take(&mut record, &changed, "1");
+        let replaced: Vec<_> =
+            record.pods().filter(|(_, pod)| pod.life > 1).map(|(pod, _)| pod).collect();
+        assert_eq!(replaced, [pod]);
+        assert_eq!(record.epoch, Epoch(1));
+    }
+
+    #[test]
+    fn other_tasks_or_groupings_are_a_new_epoch() {
+        for change in [
+            |spec: &mut Value| spec["bolts"][0]["parallelism"] = json!(3),
+            |spec: &mut Value| spec["bolts"][0]["inputs"][0]["grouping"] = json!("All"),
+        ] {
+            let mut record = taken(&spec());
+            let mut changed = spec();
+            change(&mut changed);
+            take(&mut record, &changed, "1");
+            assert_eq!(record.epoch, Epoch(2));
+        }
+    }
+
+    #[test]
+    fn scaling_pods_keeps_tasks_and_epoch() {
+        let mut record = taken(&spec());
+        let ids = |record: &Record| {
+            let mut ids: Vec<_> = record.packing.tasks().map(|(task, _)| task.clone()).collect();
+            ids.sort();
+            ids
+        };
+        let before = ids(&record);
+        let mut changed = spec();
+        changed["pods"] = json!(3);
+        take(&mut record, &changed, "1");
+        assert_eq!(record.packing.pods.len(), 3);
+        assert_eq!(ids(&record), before);
+        assert_eq!(record.epoch, Epoch(1));
+    }
+}

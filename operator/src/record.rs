@@ -1,0 +1,261 @@
+//! What the operator has decided for a topology, written before it is done.
+//!
+//! The record lives in a ConfigMap beside the topology and is replaced by compare-and-set only, so
+//! an operator with an old copy can decide nothing. Everything here is pure: a decision is a new
+//! record, and whoever reads it again does the same.
+
+use egret_topology::{
+    id::{Epoch, PodId},
+    packing_plan::PackingPlan,
+    plan::RunState,
+};
+use serde::{Deserialize, Serialize};
+
+/// Where a topology is on its way through a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Stage {
+    /// There are no pods, and shall be none.
+    #[default]
+    Down,
+    /// Pods start and link up; spouts wait.
+    Starting,
+    /// Tuples flow, or could.
+    Live,
+    /// Spouts are off for good; what is in flight is worked off.
+    Draining,
+    /// Tasks close and exit; then the pods go.
+    Closing,
+    /// All input has ended; tasks close and exit, and the pods stay for their logs.
+    Finishing,
+    /// All input has ended and every task has exited.
+    Completed,
+}
+
+/// One pod of the packing plan.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PodRecord {
+    /// Which of its lives this is, from 1.
+    pub life: u32,
+    /// Digest of what it is made of.
+    pub definition: String,
+}
+
+/// The images of the data plane: pinned, so that a newer operator restarts nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Images {
+    /// Of stream managers.
+    pub stream_manager: String,
+    /// Of instances of built-in components.
+    pub instance: String,
+}
+
+/// What has been decided.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    /// The topology; a namesake that came later starts anew.
+    pub uid: String,
+    /// Revision of the physical plan that was made last.
+    pub revision: u64,
+    /// Digest of that plan, whatever its revision.
+    pub plan: String,
+    /// Epoch of tasks and groupings.
+    pub epoch: Epoch,
+    /// Digest of tasks and groupings.
+    pub shape: String,
+    /// Which task runs in which pod.
+    pub packing: PackingPlan,
+    /// The pods of the packing plan, in their order; those of earlier plans behind them keep their
+    /// lives, so that no name is used twice.
+    pub pods: Vec<PodRecord>,
+    /// Images of the data plane.
+    pub images: Images,
+    /// Where the topology is.
+    pub stage: Stage,
+    /// Since when, in milliseconds since 1970.
+    pub since: u64,
+    /// Digest of the components whose input has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completed: Option<String>,
+}
+
+/// Why a record cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    /// It was written by a newer operator, or by hand.
+    #[error("the record of the plan cannot be read: {0}")]
+    Malformed(#[from] serde_json::Error),
+}
+
+impl Record {
+    /// The record of a topology that was never seen before.
+    pub fn new(uid: &str, now: u64) -> Record {
+        Record { uid: uid.to_owned(), since: now, ..Record::default() }
+    }
+
+    /// Reads a record; one of a namesake that is gone counts as none.
+    pub fn read(text: &str, uid: &str) -> Result<Option<Record>, Unreadable> {
+        let record: Record = serde_json::from_str(text)?;
+        Ok(Some(record).filter(|record| record.uid == uid))
+    }
+
+    /// As it is written.
+    pub fn write(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Goes on to another stage.
+    pub fn enter(&mut self, stage: Stage, now: u64) {
+        if self.stage != stage {
+            self.stage = stage;
+            self.since = now;
+        }
+    }
+
+    /// Whether pods shall exist. Completed ones stay for their logs but are not made again.
+    pub fn wants_pods(&self) -> bool {
+        !matches!(self.stage, Stage::Down)
+    }
+
+    /// Whether a pod that is missing or dead is made again.
+    pub fn replaces_pods(&self) -> bool {
+        matches!(self.stage, Stage::Starting | Stage::Live)
+    }
+
+    /// What all tasks should be doing.
+    pub fn run_state(&self, paused: bool) -> RunState {
+        match self.stage {
+            Stage::Starting => RunState::Paused,
+            Stage::Live if paused => RunState::Paused,
+            Stage::Live => RunState::Running,
+            Stage::Draining => RunState::Draining,
+            Stage::Closing | Stage::Finishing | Stage::Completed | Stage::Down => RunState::Stopped,
+        }
+    }
+
+    /// The pods of the packing plan with their lives.
+    pub fn pods(&self) -> impl Iterator<Item = (PodId, &PodRecord)> {
+        let count = self.packing.pods.len();
+        self.pods.iter().take(count).enumerate().map(|(i, pod)| (PodId(i as u32), pod))
+    }
+
+    /// The current life of a pod, if the packing plan has it.
+    pub fn pod(&self, pod: PodId) -> Option<&PodRecord> {
+        self.pods.get(pod.0 as usize).filter(|_| (pod.0 as usize) < self.packing.pods.len())
+    }
+
+    /// Takes a packing plan over. A pod begins a new life if what it is made of has changed.
+    pub fn take_packing(&mut self, packing: PackingPlan, definitions: Vec<String>) {
+        self.packing = packing;
+        for (i, definition) in definitions.into_iter().enumerate() {
+            match self.pods.get_mut(i) {
+                Some(pod) if pod.definition == definition => {}
+                Some(pod) => *pod = PodRecord { life: pod.life.saturating_add(1), definition },
+                None => self.pods.push(PodRecord { life: 1, definition }),
+            }
+        }
+        let count = self.packing.pods.len();
+        // A pod that comes back in a later plan is another one.
+        for gone in self.pods.iter_mut().skip(count) {
+            gone.definition.clear();
+        }
+    }
+
+    /// A pod is gone for good: its place is taken by a new one under a fresh name.
+    pub fn replace(&mut self, pod: PodId) {
+        if let Some(pod) = self.pods.get_mut(pod.0 as usize) {
+            pod.life = pod.life.saturating_add(1);
+        }
+    }
+
+    /// All pods begin a new life.
+    pub fn replace_all(&mut self) {
+        self.pods.iter_mut().for_each(|pod| pod.life = pod.life.saturating_add(1));
+    }
+
+    /// Takes tasks and groupings over: others are a new epoch.
+    pub fn take_shape(&mut self, shape: String) {
+        if self.shape != shape {
+            self.shape = shape;
+            self.epoch = Epoch(self.epoch.0 + 1);
+        }
+    }
+
+    /// Takes a plan over: another one is a new revision.
+    pub fn take_plan(&mut self, plan: String) {
+        if self.plan != plan {
+            self.plan = plan;
+            self.revision += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use egret_topology::{
+        id::TaskId,
+        packing_plan::{PackedPod, PackedTask, PodResources},
+    };
+
+    fn packing(pods: u32) -> PackingPlan {
+        let pod = |i| PackedPod {
+            id: PodId(i),
+            tasks: vec![PackedTask { task: TaskId(i), component: "a".into(), index: i }],
+            resources: PodResources::default(),
+        };
+        PackingPlan { pods: (0..pods).map(pod).collect(), next_task: TaskId(pods) }
+    }
+
+    fn lives(record: &Record) -> Vec<u32> {
+        record.pods().map(|(_, pod)| pod.life).collect()
+    }
+
+    #[test]
+    fn only_a_pod_with_another_definition_begins_a_new_life() {
+        let mut record = Record::new("u", 0);
+        record.take_packing(packing(2), vec!["x".into(), "y".into()]);
+        assert_eq!(lives(&record), [1, 1]);
+        record.take_packing(packing(2), vec!["x".into(), "z".into()]);
+        assert_eq!(lives(&record), [1, 2]);
+        record.replace(PodId(0));
+        assert_eq!(lives(&record), [2, 2]);
+    }
+
+    #[test]
+    fn a_pod_that_comes_back_has_a_name_never_used() {
+        let mut record = Record::new("u", 0);
+        let definitions = |n: u32| (0..n).map(|i| i.to_string()).collect();
+        record.take_packing(packing(3), definitions(3));
+        record.take_packing(packing(1), definitions(1));
+        assert_eq!(lives(&record), [1]);
+        assert_eq!(record.pod(PodId(2)), None);
+        record.take_packing(packing(3), definitions(3));
+        assert_eq!(lives(&record), [1, 2, 2]);
+    }
+
+    #[test]
+    fn epochs_and_revisions_grow_with_what_they_stand_for_only() {
+        let mut record = Record::new("u", 0);
+        record.take_shape("a".into());
+        record.take_shape("a".into());
+        record.take_plan("p".into());
+        record.take_plan("p".into());
+        assert_eq!((record.epoch, record.revision), (Epoch(1), 1));
+        record.take_shape("b".into());
+        record.take_plan("q".into());
+        assert_eq!((record.epoch, record.revision), (Epoch(2), 2));
+    }
+
+    #[test]
+    fn a_record_survives_and_one_of_a_namesake_does_not_count() {
+        let mut record = Record::new("u", 7);
+        record.take_packing(packing(1), vec!["x".into()]);
+        record.enter(Stage::Live, 9);
+        assert_eq!(Record::read(&record.write(), "u").unwrap(), Some(record.clone()));
+        assert_eq!(Record::read(&record.write(), "v").unwrap(), None);
+        assert!(Record::read("{", "u").is_err());
+    }
+}
