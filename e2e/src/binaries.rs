@@ -19,6 +19,11 @@ use std::{
 /// For one program on a busy machine; 3.5 minutes on two idle cores is the longest.
 const BUILD: Duration = Duration::from_secs(30 * 60);
 
+/// A file in the cache of a recipe; its time tells when that was used.
+const USED: &str = "used";
+/// Longer than anybody works on two branches with different recipes.
+const UNUSED: Duration = Duration::from_secs(14 * 24 * 3600);
+
 /// What one recipe has made.
 #[derive(Clone, Debug)]
 pub(crate) struct Binaries {
@@ -37,6 +42,7 @@ impl Binaries {
     pub(crate) fn obtain(progress: &Progress) -> Result<Binaries> {
         let directory = cache()?.join(recipe::key());
         let binaries = Binaries { directory };
+        binaries.keep_used()?;
         let missing: Vec<&Program> =
             PROGRAMS.iter().filter(|program| !binaries.program(program.name).is_file()).collect();
         if missing.is_empty() {
@@ -81,6 +87,21 @@ impl Binaries {
     /// Where images made of these programs are kept.
     pub(crate) fn images(&self) -> PathBuf {
         self.directory.join("images")
+    }
+
+    /// Removes recipes that nobody has used for long, each a gigabyte.
+    fn keep_used(&self) -> Result<()> {
+        make_directory(&self.directory)?;
+        let used = self.directory.join(USED);
+        fs::write(&used, "").map_err(file("write", used))?;
+        let all = self.directory.parent().map(fs::read_dir);
+        for entry in all.into_iter().flatten().flatten().flatten() {
+            let used = fs::metadata(entry.path().join(USED)).and_then(|used| used.modified());
+            if used.is_ok_and(|time| time.elapsed().is_ok_and(|age| age > UNUSED)) {
+                fs::remove_dir_all(entry.path()).map_err(file("remove", entry.path()))?;
+            }
+        }
+        Ok(())
     }
 
     fn build(&self, program: &Program) -> Result<()> {

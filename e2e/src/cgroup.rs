@@ -19,7 +19,8 @@ pub(crate) fn present() -> std::result::Result<(), String> {
 
 /// Makes a cgroup below ours in every controller, such that a kubelet can use it as its root.
 pub(crate) fn make(name: &str) -> Result<()> {
-    for hierarchy in hierarchies() {
+    // Version 2 beside version 1 controls nothing, and runc makes there what it needs.
+    for hierarchy in hierarchies().into_iter().filter(|root| !root.ends_with("unified")) {
         let mut path = hierarchy.clone();
         for part in [CGROUP, name] {
             if unified() {
@@ -64,10 +65,10 @@ fn hierarchies() -> Vec<PathBuf> {
     }
     let entries = fs::read_dir(ROOT).into_iter().flatten().flatten();
     let mut found: Vec<PathBuf> = entries
-        // `cpu` may be a link to `cpu,cpuacct`; `unified` is version 2 beside version 1.
+        // `cpu` may be a link to `cpu,cpuacct`.
         .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
         .map(|entry| entry.path())
-        .filter(|path| !path.ends_with("unified") && path.join("cgroup.procs").exists())
+        .filter(|path| path.join("cgroup.procs").exists())
         .collect();
     found.sort();
     found

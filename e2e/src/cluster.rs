@@ -123,7 +123,8 @@ impl Cluster {
 
     /// The names of those that are ready.
     pub fn ready_nodes(&self) -> Result<Vec<String>> {
-        let path = "jsonpath={range .items[*]}{.metadata.name}={.status.conditions[?(@.type==\"Ready\")].status}{\"\\n\"}{end}";
+        let path = "jsonpath={range .items[*]}{.metadata.name}=\
+                    {.status.conditions[?(@.type==\"Ready\")].status}{\"\\n\"}{end}";
         let text = self.kubectl(&["get", "nodes", "--output", path])?;
         Ok(text.lines().filter_map(|line| line.strip_suffix("=True")).map(str::to_owned).collect())
     }

@@ -18,7 +18,8 @@ use std::{
 
 /// Holds a pod's namespaces.
 pub const PAUSE: &str = "egret.dev/e2e/pause:1";
-/// A shell, `nc`, `wget`, `nslookup` and the like, for tests.
+/// A shell, `nc`, `wget`, `nslookup` and the like for tests, and `probe` (in `cluster/tools`), which
+/// echoes and asks over TCP and UDP.
 pub const BUSYBOX: &str = "egret.dev/e2e/busybox:1";
 
 /// Unpacking 50 MB on a busy machine.
@@ -43,7 +44,7 @@ pub(crate) fn obtain(binaries: &Binaries) -> Result<Vec<PathBuf>> {
     for (name, image) in [
         ("pause", Image::of_program(PAUSE, "pause", binaries.program("pause"))),
         ("coredns", Image::of_program(&coredns(), "coredns", binaries.program("coredns"))),
-        ("busybox", busybox()),
+        ("busybox", busybox(binaries)),
     ] {
         let path = directory.join(format!("{name}.tar"));
         if !path.is_file() {
@@ -63,8 +64,10 @@ pub(crate) fn import(node: Machine, archive: &Path) -> Result<()> {
     command::output(&mut command, IMPORT).map(drop)
 }
 
-fn busybox() -> Image {
+fn busybox(binaries: &Binaries) -> Image {
     let mut image = Image::of_program(BUSYBOX, "bin/busybox", "/bin/busybox".into());
+    let source = binaries.program("probe");
+    image.entries.push(Entry::File { path: "bin/probe".into(), mode: 0o755, source });
     image.env = vec!["PATH=/bin".into()];
     image.entrypoint = vec!["/bin/sh".into()];
     for applet in APPLETS {

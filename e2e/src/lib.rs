@@ -1,8 +1,8 @@
 //! A real Kubernetes on a bare Linux host, and what tests on it need.
 //!
 //! `egret-cluster up` builds Kubernetes from its sources once, then starts a control plane and two
-//! nodes within seconds; `egret-cluster down` leaves nothing behind. With KUBECONFIG set, everything
-//! here uses the cluster that it names.
+//! nodes within seconds; `egret-cluster down` leaves nothing behind. With KUBECONFIG set,
+//! everything here uses the cluster that it names.
 //!
 //! * [`Cluster`]: up, down, and how to ask it something. * [`Namespace`]: one for each test.
 //! * [`layout`]: machines, addresses, directories. * [`wait`]: waiting with an end.

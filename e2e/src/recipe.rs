@@ -32,6 +32,7 @@ const MODULES: [Module; 2] = [
             ("coredns/main.go", include_str!("../cluster/tools/coredns/main.go")),
             ("etcd/main.go", include_str!("../cluster/tools/etcd/main.go")),
             ("pause/main.go", include_str!("../cluster/tools/pause/main.go")),
+            ("probe/main.go", include_str!("../cluster/tools/probe/main.go")),
         ],
     },
 ];
@@ -50,8 +51,9 @@ const fn program(name: &'static str, module: &'static str, package: &'static str
 }
 
 /// All programs. Those that others share most code with come first, so that progress is even.
-pub(crate) const PROGRAMS: [Program; 10] = [
+pub(crate) const PROGRAMS: [Program; 11] = [
     program("pause", "tools", "./pause"),
+    program("probe", "tools", "./probe"),
     program("etcd", "tools", "./etcd"),
     program("coredns", "tools", "./coredns"),
     program("helm", "tools", "helm.sh/helm/v3/cmd/helm"),
