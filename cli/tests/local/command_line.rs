@@ -99,3 +99,33 @@ fn a_binary_is_asked_for_its_components() {
     assert_eq!(code, Some(2));
     assert!(stderr.contains("exit status: 3: no such thing"), "{stderr}");
 }
+
+#[test]
+fn what_is_wrong_in_a_file_is_named_with_its_line() {
+    let good = "apiVersion: egret.dev/v1alpha1\nkind: Topology\nmetadata: {name: t}\nspec:\n";
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("topology.yaml");
+    for (spec, line, words) in [
+        ("  spouts: [{name: words\n", 6, ""),
+        ("  spouts:\n  - {name: words, paralelism: 2}\n", 6, "paralelism"),
+        (
+            "  spouts:\n  - {name: words}\n  bolts:\n  - {name: print, inputs: [{from: wrds}]}\n",
+            8,
+            "wrds",
+        ),
+        (
+            "  spouts: [{name: words}]\n  bolts:\n  - {name: a, component: filter, inputs: [{from: \
+             b}]}\n  - {name: b, component: filter, inputs: [{from: a}, {from: words}]}\n",
+            7,
+            "cycle",
+        ),
+    ] {
+        std::fs::write(&file, format!("{good}{spec}")).unwrap();
+        for command in ["run", "validate", "plan"] {
+            let (code, stdout, stderr) = said(&[command, file.to_str().unwrap()]);
+            assert_eq!((code, stdout.as_str()), (Some(2), ""), "{spec}: {stderr}");
+            let place = format!("topology.yaml:{line}");
+            assert!(stderr.contains(&place) && stderr.contains(words), "{place}: {stderr}");
+        }
+    }
+}

@@ -2,8 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so")]
 
+mod binaries;
 mod command_line;
 mod endings;
 mod kills;
+mod processes;
+mod recovery;
 mod run;
+mod troubles;
 mod word_count;

@@ -1,10 +1,12 @@
 //! A running `egret`, with its children and its end.
 
+use crate::processes::{Process, children_of, is_alive};
 use serde_json::Value;
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Output, Stdio},
+    process::{Child, ChildStdin, Command, ExitStatus, Output, Stdio},
+    sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
@@ -12,17 +14,29 @@ use tempfile::TempDir;
 /// Longer than any run here takes, also on a machine that does much else.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// Runs that measure times have the machine for themselves.
+static MACHINE: RwLock<()> = RwLock::new(());
+
+#[allow(dead_code, reason = "held until the run has ended")]
+enum Share {
+    Alone(RwLockWriteGuard<'static, ()>),
+    Together(RwLockReadGuard<'static, ()>),
+}
+
 /// A running `egret run` with a temporary directory of its own.
 pub(crate) struct Run {
     process: Child,
-    pub(crate) dir: TempDir,
+    dir: TempDir,
+    share: Share,
 }
 
-/// How a run ended.
+/// How a run ended, and what it left.
 pub(crate) struct Ended {
     pub(crate) status: ExitStatus,
     pub(crate) summary: Value,
+    pub(crate) stdout: String,
     pub(crate) stderr: String,
+    dir: TempDir,
 }
 
 /// An example of the repository.
@@ -30,18 +44,51 @@ pub(crate) fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").join(name)
 }
 
+/// The binary of `cli/examples/trouble.rs`.
+pub(crate) fn trouble() -> String {
+    let built = Path::new(env!("CARGO_BIN_EXE_egret")).with_file_name("examples").join("trouble");
+    assert!(built.exists(), "first: cargo build -p egret-cli --example trouble");
+    built.to_str().unwrap().to_owned()
+}
+
 pub(crate) fn egret(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_egret")).args(args).output().unwrap()
 }
 
+/// A directory with these files in it.
+pub(crate) fn dir_with(files: &[(&str, &[u8])]) -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, bytes) in files {
+        fs::write(dir.path().join(name), bytes).unwrap();
+    }
+    dir
+}
+
 impl Run {
-    /// Starts an example. `DIR` in arguments stands for the run's temporary directory.
+    /// Starts a topology. `DIR` in arguments stands for the run's temporary directory.
     pub(crate) fn start(topology: &Path, args: &[&str]) -> Run {
-        let dir = tempfile::tempdir().unwrap();
-        Run::start_in(dir, topology, args)
+        Run::start_in(tempfile::tempdir().unwrap(), topology, args)
     }
 
+    /// Starts it in a directory that has its input.
     pub(crate) fn start_in(dir: TempDir, topology: &Path, args: &[&str]) -> Run {
+        let share = Share::Together(MACHINE.read().unwrap_or_else(PoisonError::into_inner));
+        Run::spawn(dir, topology, args, share)
+    }
+
+    /// Starts it while no other run of these tests goes on.
+    pub(crate) fn start_alone(dir: TempDir, topology: &Path, args: &[&str]) -> Run {
+        let share = Share::Alone(MACHINE.write().unwrap_or_else(PoisonError::into_inner));
+        Run::spawn(dir, topology, args, share)
+    }
+
+    /// Starts the topology of this text, in which `DIR` stands for the directory too.
+    pub(crate) fn start_text(dir: TempDir, topology: &str, args: &[&str]) -> Run {
+        let file = write_topology(&dir, topology);
+        Run::start_in(dir, &file, args)
+    }
+
+    fn spawn(dir: TempDir, topology: &Path, args: &[&str], share: Share) -> Run {
         let here = dir.path().to_str().unwrap();
         let process = Command::new(env!("CARGO_BIN_EXE_egret"))
             .arg("run")
@@ -50,36 +97,61 @@ impl Run {
             .arg("--summary-file")
             .arg(dir.path().join("summary.json"))
             .env("TMPDIR", here)
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(fs::File::create(dir.path().join("stdout")).unwrap())
             .stderr(fs::File::create(dir.path().join("stderr")).unwrap())
             .spawn()
             .unwrap();
-        Run { process, dir }
+        Run { process, dir, share }
+    }
+
+    pub(crate) fn path(&self, file: &str) -> PathBuf {
+        self.dir.path().join(file)
     }
 
     pub(crate) fn read(&self, file: &str) -> String {
-        fs::read_to_string(self.dir.path().join(file)).unwrap_or_default()
+        read(&self.dir, file)
+    }
+
+    /// Bytes of a file, 0 if it is not there.
+    pub(crate) fn size(&self, file: &str) -> u64 {
+        fs::metadata(self.path(file)).map_or(0, |file| file.len())
     }
 
     pub(crate) fn pid(&self) -> u32 {
         self.process.id()
     }
 
-    /// Process ids of its children that are not dead.
-    pub(crate) fn children(&self) -> Vec<u32> {
+    /// What its standard input is fed with.
+    pub(crate) fn stdin(&mut self) -> ChildStdin {
+        self.process.stdin.take().unwrap()
+    }
+
+    /// Its children that are not dead.
+    pub(crate) fn children(&self) -> Vec<Process> {
         children_of(self.process.id())
     }
 
-    /// Waits until it holds, or panics with what is said.
-    pub(crate) fn until(&mut self, what: &str, mut holds: impl FnMut(&Run) -> bool) {
+    /// Its child of this name, if it lives.
+    pub(crate) fn child(&self, name: &str) -> Option<Process> {
+        self.children().into_iter().find(|child| child.name == name)
+    }
+
+    /// Its own directories: one while it runs, none afterwards.
+    pub(crate) fn run_directories(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.dir.path()).unwrap().map(|entry| entry.unwrap().path());
+        entries.filter(|path| path.is_dir()).collect()
+    }
+
+    /// Waits until it holds and returns how long that took, or panics with what is said.
+    pub(crate) fn until(&mut self, what: &str, mut holds: impl FnMut(&Run) -> bool) -> Duration {
         let start = Instant::now();
         while !holds(self) {
             assert!(start.elapsed() < PATIENCE, "never: {what}\n{}", self.read("stderr"));
-            let ended = self.process.try_wait().unwrap();
-            assert!(ended.is_none(), "ended before {what}\n{}", self.read("stderr"));
-            std::thread::sleep(Duration::from_millis(20));
+            assert!(!self.has_ended(), "ended before: {what}\n{}", self.read("stderr"));
+            std::thread::sleep(Duration::from_millis(5));
         }
+        start.elapsed()
     }
 
     /// Whether it has ended.
@@ -89,16 +161,17 @@ impl Run {
 
     pub(crate) fn wait(mut self) -> Ended {
         let start = Instant::now();
-        while self.process.try_wait().unwrap().is_none() {
-            if start.elapsed() > PATIENCE {
-                self.process.kill().unwrap();
-                panic!("it does not end\n{}", self.read("stderr"));
-            }
+        while !self.has_ended() {
+            assert!(start.elapsed() < PATIENCE, "it does not end\n{}", self.read("stderr"));
             std::thread::sleep(Duration::from_millis(20));
         }
         let status = self.process.wait().unwrap();
-        let summary = serde_json::from_str(&self.read("summary.json")).unwrap_or(Value::Null);
-        Ended { status, summary, stderr: self.read("stderr") }
+        assert_eq!(self.children(), [], "nothing is left");
+        // The process is dead, so that the other parts can go their own ways.
+        let dir = std::mem::replace(&mut self.dir, tempfile::tempdir().unwrap());
+        let summary = serde_json::from_str(&read(&dir, "summary.json")).unwrap_or(Value::Null);
+        let (stdout, stderr) = (read(&dir, "stdout"), read(&dir, "stderr"));
+        Ended { status, summary, stdout, stderr, dir }
     }
 }
 
@@ -107,50 +180,61 @@ impl Drop for Run {
         // A test that failed leaves nothing behind; one that did not has waited.
         let _ = self.process.kill();
         let _ = self.process.wait();
+        let _ = &self.share;
     }
 }
 
+/// Writes the topology of this text into the directory.
+pub(crate) fn write_topology(dir: &TempDir, topology: &str) -> PathBuf {
+    let file = dir.path().join("topology.yaml");
+    fs::write(&file, topology.replace("DIR", dir.path().to_str().unwrap())).unwrap();
+    file
+}
+
+fn read(dir: &TempDir, file: &str) -> String {
+    let bytes = fs::read(dir.path().join(file)).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 impl Ended {
+    pub(crate) fn read(&self, file: &str) -> String {
+        read(&self.dir, file)
+    }
+
+    pub(crate) fn bytes(&self, file: &str) -> Vec<u8> {
+        fs::read(self.dir.path().join(file)).unwrap_or_else(|_| panic!("{}", self.stderr))
+    }
+
     pub(crate) fn root(&self, what: &str) -> u64 {
         self.summary["roots"][what].as_u64().unwrap_or_else(|| panic!("{}", self.stderr))
     }
 
-    /// Every root has ended in exactly one way.
+    /// What the summary says of a component.
+    pub(crate) fn component(&self, name: &str) -> &Value {
+        let components = self.summary["components"].as_array().unwrap();
+        components.iter().find(|component| component["name"] == name).unwrap()
+    }
+
+    /// It ended well: exit code 0, nothing pending, every root in exactly one way.
+    pub(crate) fn assert_well(&self) {
+        assert_eq!(self.status.code(), Some(0), "{}", self.stderr);
+        self.assert_accounts();
+    }
+
+    /// Nothing is pending, and every root has ended in exactly one way.
     pub(crate) fn assert_accounts(&self) {
         let [emitted, acked, failed, timed_out, pending] =
             ["emitted", "acked", "failed", "timed_out", "pending"].map(|what| self.root(what));
         assert_eq!(emitted, acked + failed + timed_out + pending, "{}", self.summary);
+        assert_eq!(pending, 0, "{}\n{}", self.summary, self.stderr);
     }
 }
 
-/// Sends a signal by its name.
-pub(crate) fn signal(pid: u32, name: &str) {
-    let status = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status();
-    // A process that is gone needs no signal.
-    let _ = status.unwrap();
-}
-
-pub(crate) fn children_of(parent: u32) -> Vec<u32> {
-    let mut children = Vec::new();
-    for entry in fs::read_dir("/proc").unwrap().flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
-            continue;
-        };
-        // A process may end while the list is read.
-        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-        // `pid (name) state parent ...`; the name may hold anything.
-        let mut fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-        let (state, its_parent) = (fields.next(), fields.next());
-        if state != Some("Z") && its_parent == Some(&parent.to_string()) {
-            children.push(pid);
-        }
+/// Waits until all of these processes are dead.
+pub(crate) fn until_dead(pids: &[u32], within: Duration) {
+    let start = Instant::now();
+    while pids.iter().any(|pid| is_alive(*pid)) {
+        assert!(start.elapsed() < within, "still there: {pids:?}");
+        std::thread::sleep(Duration::from_millis(5));
     }
-    children
-}
-
-/// Whether a process is there and not dead.
-pub(crate) fn is_alive(pid: u32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = stat.rsplit(')').next().unwrap_or_default().split_whitespace().next();
-    state.is_some_and(|state| state != "Z" && state != "X")
 }

@@ -1,12 +1,22 @@
-//! The word count of the examples, against coreutils.
+//! The word count of the examples, against coreutils, and what it costs with nothing to do.
 
-use crate::run::{Run, example};
-use std::{collections::BTreeMap, fmt::Write, fs, path::Path, process::Command};
+use crate::{
+    processes::ticks,
+    run::{Ended, Run, dir_with, example},
+};
+use std::{
+    collections::BTreeMap,
+    fmt::Write,
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
 
 /// What `tr`, `sort` and `uniq` say.
 fn coreutils(file: &Path) -> BTreeMap<String, u64> {
-    let pipeline = "tr -s '[:space:]' '\\n' < \"$1\" | sed '/^$/d' | LC_ALL=C sort | uniq -c";
-    let output = Command::new("sh").args(["-c", pipeline, "sh"]).arg(file).output().unwrap();
+    let pipeline = "tr -s '[:space:]' '\\n' < \"$1\" | sed '/^$/d' | sort | uniq -c";
+    let mut shell = Command::new("sh");
+    let output = shell.args(["-c", pipeline, "sh"]).arg(file).env("LC_ALL", "C").output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     let line = |line: &str| {
         let (count, word) = line.trim_start().split_once(' ').unwrap();
@@ -16,7 +26,7 @@ fn coreutils(file: &Path) -> BTreeMap<String, u64> {
 }
 
 /// What the run has left.
-fn counted(json_lines: &str) -> BTreeMap<String, u64> {
+pub(crate) fn counted(json_lines: &str) -> BTreeMap<String, u64> {
     let mut counts = BTreeMap::new();
     for line in json_lines.lines() {
         let line: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -26,64 +36,118 @@ fn counted(json_lines: &str) -> BTreeMap<String, u64> {
     counts
 }
 
-/// Sources of this crate, and lines that are odd.
+/// Every kind of white space, bytes that only look like it, empty lines, no last line feed.
 fn text() -> String {
     let mut text = "\t a  b\u{b}c\u{c}a\r\n\n \nno end of line in the \u{e9}nd ".to_owned();
-    for i in 0..20_000 {
-        writeln!(text, "{} word{} of line {}", i % 7, i % 1000, i).unwrap();
+    for i in 0..30_000 {
+        let space = [" ", "\t", "\u{b}", "\u{c}", "\r", "  ", "\u{a0}", "\u{85}", "\u{2003}"];
+        let (space, end) = (space[i % 9], ["\n", "\r\n", "\n\n", " \n\t"][i % 4]);
+        write!(text, "{}{space}word{} \u{fc}ber{}{space}{i}{end}", i % 7, i % 1000, i % 11)
+            .unwrap();
     }
-    for entry in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src")).unwrap() {
-        text.push_str(&fs::read_to_string(entry.unwrap().path()).unwrap_or_default());
-    }
-    text + "last"
+    text + include_str!("word_count.rs") + "last"
 }
 
-fn assert_counts(args: &[&str]) {
-    let dir = tempfile::tempdir().unwrap();
-    let input = dir.path().join("input");
-    fs::write(&input, text()).unwrap();
-    let expected = coreutils(&input);
+fn count(input: &str, args: &[&str]) -> Ended {
+    let mut all = vec![
+        "--set",
+        "spouts.lines.config.path=DIR/input",
+        "--set",
+        "spouts.lines.config.splitSize=16Ki",
+        "--set",
+        "bolts.counts.config.path=DIR/out",
+    ];
+    all.extend(args);
+    let dir = dir_with(&[("input", input.as_bytes())]);
+    let expected = coreutils(&dir.path().join("input"));
+    let ended = Run::start_in(dir, &example("word-count.yaml"), &all).wait();
+    ended.assert_well();
+    assert_eq!(counted(&ended.read("out")), expected);
+    assert_eq!(ended.summary["restarts"], 0);
+    ended
+}
+
+const THIRTY_ONE: [&str; 8] = [
+    "--pods",
+    "4",
+    "--set",
+    "spouts.lines.parallelism=5",
+    "--set",
+    "bolts.split.parallelism=8",
+    "--set",
+    "bolts.count.parallelism=12",
+];
+
+#[test]
+fn words_are_counted_as_coreutils_do() {
+    let ended = count(&text(), &[]);
+    assert!(ended.stdout.contains("The most frequent words"), "{}", ended.stdout);
+}
+
+#[test]
+fn so_they_are_in_thirty_one_processes() {
+    count(&text(), &THIRTY_ONE);
+}
+
+#[test]
+fn so_they_are_without_acks() {
+    let ended = count(&text(), &["--set", "delivery=AtMostOnce"]);
+    assert_eq!(ended.root("replayed"), 0);
+}
+
+#[test]
+fn a_count_that_ticks_ends_too() {
+    count(&text(), &["--set", "bolts.count.tick=20ms"]);
+}
+
+#[test]
+fn no_text_has_no_words() {
+    count("", &[]);
+    count("\n \n", &[]);
+}
+
+/// CPU time of a run and its children, in hundredths of a second.
+fn used(run: &Run) -> u64 {
+    let children = run.children();
+    assert_eq!(children.len(), 31);
+    ticks(run.pid()) + children.iter().map(|child| ticks(child.pid)).sum::<u64>()
+}
+
+/// Thirty-one processes that wait for more, or for leave to begin, use less than this share of a
+/// core. An unoptimized build needs thrice as much as a release for the same little work.
+const IDLE: f64 = if cfg!(debug_assertions) { 0.15 } else { 0.05 };
+
+fn assert_idle(args: &[&str], is_ready: impl FnMut(&Run) -> bool) {
     let mut all = vec![
         "--set",
         "spouts.lines.config.path=DIR/input",
         "--set",
         "bolts.counts.config.path=DIR/out",
     ];
+    all.extend(THIRTY_ONE);
     all.extend(args);
-    let run = Run::start_in(dir, &example("word-count.yaml"), &all);
-    let out = run.dir.path().join("out");
-    let kept = out.with_file_name("kept");
-    // The directory goes with the run; what is in it is looked at first.
-    let mut run = run;
-    while !run.has_ended() {
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
-    fs::copy(&out, &kept).unwrap_or_else(|error| panic!("{error}\n{}", run.read("stderr")));
-    let counts = counted(&run.read("kept"));
-    let stdout = run.read("stdout");
-    let ended = run.wait();
-    assert!(ended.status.success(), "{}", ended.stderr);
-    ended.assert_accounts();
-    assert_eq!(ended.root("pending"), 0);
-    assert_eq!(counts, expected);
-    assert!(stdout.contains("The most frequent words"), "{stdout}");
+    let dir = dir_with(&[("input", b"a b\nc\n")]);
+    let mut run = Run::start_alone(dir, &example("word-count.yaml"), &all);
+    run.until("all is up and at rest", is_ready);
+    let (before, start) = (used(&run), Instant::now());
+    run.until("some seconds have passed", |_| start.elapsed() > Duration::from_secs(4));
+    let share = (used(&run) - before) as f64 / 100.0 / start.elapsed().as_secs_f64();
+    println!("31 idle processes use {:.1} % of a core", share * 100.0);
+    assert!(share < IDLE, "31 idle processes use {:.1} % of a core", share * 100.0);
+}
+
+/// As its progress says: all five tasks are there, and two lines are acked.
+fn has_acked_two(run: &Run) -> bool {
+    run.children().len() == 31 && run.read("stderr").contains("2 trees acked")
 }
 
 #[test]
-fn words_are_counted_as_coreutils_do() {
-    assert_counts(&[]);
+fn thirty_one_processes_that_follow_a_silent_file_cost_nothing() {
+    assert_idle(&["--set", "spouts.lines.config.follow=true"], has_acked_two);
 }
 
 #[test]
-fn so_they_are_in_thirty_one_processes() {
-    assert_counts(&[
-        "--pods",
-        "4",
-        "--set",
-        "spouts.lines.parallelism=5",
-        "--set",
-        "bolts.split.parallelism=8",
-        "--set",
-        "bolts.count.parallelism=12",
-    ]);
+fn thirty_one_paused_processes_cost_nothing() {
+    let is_up = |run: &Run| run.children().len() == 31 && run.read("stderr").contains("running");
+    assert_idle(&["--set", "state=Paused"], is_up);
 }
