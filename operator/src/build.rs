@@ -1,7 +1,7 @@
 //! From a topology and its record to Kubernetes objects: pure, and the same every time.
 //!
-//! One file per kind. Objects are JSON, because what a user lays over pods is; a test reads each back
-//! through the typed API, so that no misspelt field passes.
+//! One file per kind. Objects are JSON, because what a user lays over pods is; a test reads each
+//! back through the typed API, so that no misspelt field passes.
 
 mod amounts;
 mod container;

@@ -82,7 +82,10 @@ pub fn components_of<'a>(
 }
 
 fn definition(component: &LogicalComponent, images: &Images) -> Value {
-    let amounts = |amounts: &egret_topology::logical::Amounts| json!({"cpu": amounts.cpu_millis, "memory": amounts.memory_bytes});
+    let amounts = |amounts: &egret_topology::logical::Amounts| {
+        let (cpu, memory) = (amounts.cpu_millis, amounts.memory_bytes);
+        json!({"cpu": cpu, "memory": memory})
+    };
     json!({
         "name": component.name,
         "component": component.component,

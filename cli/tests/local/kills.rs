@@ -141,7 +141,8 @@ fn a_killed_spout_goes_on_from_what_is_acked() {
     let copy = ended.read("out");
     let distinct = copy.lines().collect::<HashSet<_>>().len();
     assert_eq!(distinct, LINES);
-    // What was in flight, and what was acked since positions were told last: twice a second or more.
+    // What was in flight, and what was acked since positions were told last: twice a second or
+    // more.
     let twice = copy.lines().count() - distinct;
     println!("{twice} of {LINES} lines are there twice after {kills} kills");
     assert!(twice < LINES / 10, "{twice} of {LINES} lines are there twice");

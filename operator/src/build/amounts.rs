@@ -13,7 +13,8 @@ const MANAGER_CPU_MILLIS: u64 = 25;
 const MANAGER_MEMORY: u64 = 48 * MEBI;
 /// What a stream manager may use at least: its queues are bounded, but many links have windows.
 const MANAGER_LIMIT: u64 = 512 * MEBI;
-/// What an instance may use if its component says nothing: a leak shall end it, and not its machine.
+/// What an instance may use if its component says nothing: a leak shall end it, and not its
+/// machine.
 const INSTANCE_LIMIT: u64 = 1024 * MEBI;
 
 const _: () = assert!(MANAGER_MEMORY < MANAGER_LIMIT);
@@ -65,7 +66,7 @@ fn cpu(millis: u64) -> Value {
 
 fn bytes(bytes: u64) -> Value {
     const UNITS: [(u64, &str); 3] = [(1 << 30, "Gi"), (1 << 20, "Mi"), (1 << 10, "Ki")];
-    let unit = UNITS.iter().find(|(unit, _)| bytes > 0 && bytes % unit == 0);
+    let unit = UNITS.iter().find(|(unit, _)| bytes > 0 && bytes.is_multiple_of(*unit));
     match unit {
         Some((unit, name)) => format!("{}{name}", bytes / unit).into(),
         None => bytes.to_string().into(),

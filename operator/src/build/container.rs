@@ -143,7 +143,10 @@ fn mounts(component: &LogicalComponent, task: &PackedTask) -> Vec<Value> {
 
 fn environment(component: &LogicalComponent) -> Vec<Value> {
     // The kubelet would expand `$(NAME)`; a local run does not.
-    let literal = |(name, value): &(String, String)| json!({"name": name, "value": value.replace("$(", "$$(")});
+    let literal = |(name, value): &(String, String)| {
+        let value = value.replace("$(", "$$(");
+        json!({"name": name, "value": value})
+    };
     let sourced = |(name, source): &(String, EnvSource)| {
         let mut from = Map::new();
         for (kind, key) in [

@@ -47,8 +47,8 @@ pub fn identity(owner: &Owner<'_>, identities: &Identities) -> Value {
     secret(metadata, data.into())
 }
 
-/// The Secret with the CA of a topology. It lives with the operator and is mounted nowhere; being in
-/// another namespace it cannot be owned by the topology.
+/// The Secret with the CA of a topology. It lives with the operator and is mounted nowhere; being
+/// in another namespace it cannot be owned by the topology.
 pub fn authority(owner: &Owner<'_>, operator_namespace: &str, kept: &Kept) -> Value {
     let mut labels = owner.labels();
     labels.insert(names::CA_OF.to_owned(), owner.uid.into());

@@ -1,5 +1,5 @@
-//! What a user lays over pods: maps are merged, lists of named things by name, all else is replaced.
-//! What the operator's own design rests on is put back afterwards.
+//! What a user lays over pods: maps are merged, lists of named things by name, all else is
+//! replaced. What the operator's own design rests on is put back afterwards.
 
 use crate::names;
 use egret_topology::resource::PodTemplate;
