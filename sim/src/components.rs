@@ -47,6 +47,8 @@ struct Orders {
     /// Tuples that fail at the first try, per mille.
     fail: u64,
     fails_until: u64,
+    /// Calls of `tick` and `flush` that emit something of their own, per mille.
+    loose: u64,
     /// Tuples to hold, at most.
     hold: usize,
     pad: Vec<u8>,
@@ -63,6 +65,7 @@ impl Orders {
             cost: number("cost"),
             fail: number("fail"),
             fails_until: number("failsUntil"),
+            loose: number("loose"),
             hold: number("hold") as usize,
             pad: vec![7; number("pad") as usize],
         }

@@ -17,12 +17,14 @@ mod components;
 mod invariant;
 mod rng;
 mod scenario;
+mod situation;
 mod trace;
 mod witness;
 mod world;
 
 pub use bug::Bug;
 pub use invariant::{Invariant, Violation};
+pub use situation::{Met, Situation};
 
 use scenario::Scenario;
 use world::World;
@@ -40,6 +42,8 @@ pub struct Outcome {
     pub events: u64,
     /// Virtual nanoseconds that passed.
     pub virtual_ns: u64,
+    /// Rare situations that it came across.
+    pub met: Met,
     /// The last things that happened, if the run was verbose.
     pub last: Vec<String>,
 }
@@ -69,6 +73,7 @@ pub fn run_with(seed: u64, options: Options) -> Outcome {
         digest: ending.digest,
         events: ending.events,
         virtual_ns: ending.now,
+        met: ending.met,
         last: ending.last,
     }
 }

@@ -1,7 +1,7 @@
 //! `egret-sim`: runs seeds, and says how to repeat one that fails.
 
 use clap::Parser;
-use egret_sim::{Bug, Options, Outcome};
+use egret_sim::{Bug, Met, Options, Outcome, Situation};
 use std::{
     process::ExitCode,
     sync::{
@@ -99,6 +99,7 @@ fn many(arguments: &Arguments) -> usize {
     let next = AtomicU64::new(from);
     let (done, events, virtual_ns) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
     let failed = Mutex::new(Vec::new());
+    let met = Mutex::new(Met::default());
     let stop = AtomicBool::new(false);
     let started = Instant::now();
     thread::scope(|scope| {
@@ -112,6 +113,7 @@ fn many(arguments: &Arguments) -> usize {
                     let outcome = egret_sim::run_with(seed, options);
                     events.fetch_add(outcome.events, Relaxed);
                     virtual_ns.fetch_add(outcome.virtual_ns, Relaxed);
+                    met.lock().unwrap_or_else(PoisonError::into_inner).add(&outcome.met);
                     progress(done.fetch_add(1, Relaxed) + 1, arguments.seeds, started);
                     if outcome.violation.is_some() {
                         stop.fetch_or(!arguments.keep_going, Relaxed);
@@ -124,6 +126,10 @@ fn many(arguments: &Arguments) -> usize {
     let mut failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
     failed.sort_by_key(|outcome| outcome.seed);
     failed.iter().enumerate().for_each(|(i, outcome)| explain(outcome, options, i == 0));
+    let sum = met.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let met = Situation::ALL.map(|situation| format!("{situation:?} {}", sum.of(situation)));
+    println!("met: {}", met.join(", "));
+    let unmet = if arguments.seeds >= MANY { unmet(&sum) } else { 0 };
     println!(
         "{} seeds from {from} in {:.1} s: {} events, {:.0} virtual s, {} failed",
         done.into_inner(),
@@ -132,7 +138,16 @@ fn many(arguments: &Arguments) -> usize {
         virtual_ns.into_inner() as f64 / 1e9,
         failed.len()
     );
-    failed.len()
+    failed.len() + unmet
+}
+
+/// Seeds after which every situation must have been met.
+const MANY: u64 = 1000;
+
+/// How many situations were never met: what they should have tested was not tested.
+fn unmet(met: &Met) -> usize {
+    let unmet = Situation::ALL.into_iter().filter(|situation| met.of(*situation) == 0);
+    unmet.inspect(|situation| println!("never met: {situation:?}")).count()
 }
 
 fn progress(done: u64, of: u64, started: Instant) {

@@ -33,6 +33,8 @@ pub(crate) struct Scenario {
     pub(crate) states: Vec<(u64, RunState)>,
     /// Some task may need as long as the message timeout by its nature.
     pub(crate) slow: bool,
+    /// User code fails some tuples.
+    pub(crate) fails: bool,
     /// Tuples are large.
     pub(crate) fat: bool,
     pub(crate) bug: Option<Bug>,
@@ -100,7 +102,7 @@ impl Scenario {
         let heals_at = rng.between(3, 12) * SECOND;
         let graph = graph::draw(rng, fat, slow, calm, heals_at);
         let pods = rng.between(1, 4) as u32;
-        let plan = plan(rng, &graph, pods, delivery);
+        let plan = plan(rng, &graph, pods, delivery, slow);
         let states = if calm { Vec::new() } else { states(rng, heals_at) };
         let faults = if calm { Vec::new() } else { faults::draw(rng, &plan, heals_at) };
         Scenario {
@@ -111,11 +113,18 @@ impl Scenario {
             faults,
             heals_at,
             states,
+            fails: graph.fails,
             slow,
             fat,
             bug: None,
             plan: PlanIndex::new(plan).expect("the generator names only what it has made"),
         }
+    }
+
+    /// Whether nothing goes wrong at all.
+    pub(crate) fn is_calm(&self) -> bool {
+        let noise = self.noise;
+        self.faults.is_empty() && noise.lost + noise.twice + noise.again == 0
     }
 
     pub(crate) fn is_tracked(&self) -> bool {
@@ -191,7 +200,13 @@ impl Scenario {
     }
 }
 
-fn plan(rng: &mut Rng, graph: &graph::Graph, pods: u32, delivery: Delivery) -> PhysicalPlan {
+fn plan(
+    rng: &mut Rng,
+    graph: &graph::Graph,
+    pods: u32,
+    delivery: Delivery,
+    slow: bool,
+) -> PhysicalPlan {
     let address = |i: u32| SocketAddr::from(([127, 0, 0, 1], 4000 + i as u16));
     PhysicalPlan {
         topology: "sim".to_owned(),
@@ -201,7 +216,8 @@ fn plan(rng: &mut Rng, graph: &graph::Graph, pods: u32, delivery: Delivery) -> P
         state: RunState::Running,
         delivery,
         max_pending: [1, 2, 5, 20, 100, 1000][rng.weighted(&[1, 1, 2, 4, 4, 3])],
-        message_timeout_ms: rng.between(5, 30) * 1000,
+        // What waits for a slow task may wait for minutes; timing out would only add to it.
+        message_timeout_ms: rng.between(5, 30) * if slow { 10_000 } else { 1000 },
         edge_key: rng.next(),
         components: graph.components.clone(),
         pods: (0..pods)

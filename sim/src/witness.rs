@@ -82,6 +82,8 @@ pub(crate) enum Kind {
     Derived,
     /// By `finish`: its roots are the bolt's own.
     Finish,
+    /// By `tick` or `flush`: it descends from nothing.
+    Loose,
 }
 
 #[derive(Debug)]

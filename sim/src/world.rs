@@ -15,6 +15,7 @@ use crate::{
     invariant::{Invariant, Violation},
     rng::Rng,
     scenario::{MS, Scenario},
+    situation::Met,
     trace::{Entry, Trace},
     witness::Observed,
 };
@@ -26,7 +27,7 @@ use egret_topology::{
 };
 use instance::Process;
 use manager::{Manager, Pod};
-use net::{Connection, Message, Stream};
+use net::{Connection, End, Message, Stream};
 use std::{
     cmp::{Ordering, Reverse},
     collections::{BTreeMap, BinaryHeap},
@@ -150,6 +151,7 @@ pub(crate) struct Ending {
     pub(crate) events: u64,
     /// Virtual time at the end.
     pub(crate) now: u64,
+    pub(crate) met: Met,
     pub(crate) last: Vec<String>,
 }
 
@@ -179,12 +181,15 @@ pub(crate) struct World {
     streams: Vec<Stream>,
     /// Pairs of pods between which nothing passes, and until when.
     partitions: BTreeMap<(PodId, PodId), u64>,
+    /// Processes that stand still, and until when.
+    frozen: Vec<(End, u64)>,
     trace: Trace,
     stage: Stage,
     /// Since when no link or process was disturbed, and no task stalled.
     calm_since: u64,
     unstalled_since: u64,
     last_incarnation: u64,
+    met: Met,
     /// A bug that strikes once has struck.
     struck: bool,
 }
@@ -208,11 +213,13 @@ impl World {
             connections: Vec::new(),
             streams: Vec::new(),
             partitions: BTreeMap::new(),
+            frozen: Vec::new(),
             trace: Trace::new(keep),
             stage: Stage::Running,
             calm_since: 0,
             unstalled_since: 0,
             last_incarnation: 0,
+            met: Met::default(),
             struck: false,
             scenario,
         }
@@ -225,7 +232,10 @@ impl World {
         while let Some(Reverse(Timed { at, event, .. })) = self.queue.pop() {
             self.now = at;
             self.observed.witness().set_now(at);
-            self.happen(event);
+            match self.thaws(&event) {
+                Some(at) => self.schedule(at, event),
+                None => self.happen(event),
+            }
             events += 1;
             if events >= MAX_EVENTS {
                 self.accuse(Invariant::Progress, "there is no end to the events");
@@ -237,7 +247,7 @@ impl World {
         }
         let violation = self.observed.witness().violation().cloned();
         let (digest, last) = (self.trace.digest(), self.trace.lines());
-        Ending { violation, digest, events, now: self.now, last }
+        Ending { violation, digest, events, now: self.now, met: self.met, last }
     }
 
     fn begin(&mut self) {
@@ -303,7 +313,8 @@ impl World {
         self.plan = plan;
         for pod in 0..self.pods.len() {
             if let Some(manager) = self.pods[pod].manager {
-                let at = self.now + self.rng.between(1, 40) * MS;
+                let late = if self.rng.chance(200) { 4000 } else { 40 };
+                let at = self.now + self.rng.between(1, late) * MS;
                 self.schedule(at, Event::Push { manager });
             }
         }

@@ -2,6 +2,7 @@
 
 use super::{Draft, Kind, Observed, Orders, Received, emit, receive};
 use egret_sdk::{Acking, Bolt, BoltOutput, Context, Result, Tuple};
+use egret_wire::edge_id::mix;
 use std::{collections::BTreeSet, sync::Arc};
 
 /// Passes each tuple on once, or up to three times; acked by the runtime.
@@ -107,11 +108,23 @@ pub(super) struct Hold {
     observed: Arc<Observed>,
     orders: Orders,
     held: Vec<Received>,
+    calls: u64,
 }
 
 impl Hold {
     pub(super) fn new(observed: Arc<Observed>) -> Hold {
-        Hold { observed, orders: Orders::default(), held: Vec::new() }
+        Hold { observed, orders: Orders::default(), held: Vec::new(), calls: 0 }
+    }
+
+    /// Emits something that descends from no input.
+    fn emit_loose(&mut self, out: &mut BoltOutput<'_>) -> Result<()> {
+        self.calls += 1;
+        if mix(self.calls) % 1000 >= self.orders.loose {
+            return Ok(());
+        }
+        let (kind, key) = (Kind::Loose, self.calls as i64);
+        let draft = Draft { kind, from: &[], named: false, key, pieces: &[] };
+        emit(&self.observed, &self.orders, out, &draft)
     }
 
     fn let_go(&mut self, out: &mut BoltOutput<'_>) {
@@ -152,14 +165,14 @@ impl Bolt for Hold {
 
     fn tick(&mut self, out: &mut BoltOutput<'_>) -> Result<()> {
         self.let_go(out);
-        Ok(())
+        self.emit_loose(out)
     }
 
     fn flush(&mut self, out: &mut BoltOutput<'_>) -> Result<()> {
         if self.held.len() > self.orders.hold {
             self.let_go(out);
         }
-        Ok(())
+        self.emit_loose(out)
     }
 }
 

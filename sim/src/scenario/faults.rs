@@ -11,21 +11,59 @@ use egret_topology::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Fault {
     /// The link between two pods dies with all that is on it; each side notices by itself.
-    CutPeers { a: PodId, b: PodId, notice: (u64, u64) },
+    CutPeers {
+        a: PodId,
+        b: PodId,
+        notice: (u64, u64),
+    },
     /// The link of an instance dies likewise. `notice` of the instance, then of the stream manager.
-    CutInstance { task: TaskId, notice: (u64, u64) },
+    CutInstance {
+        task: TaskId,
+        notice: (u64, u64),
+    },
     /// Nothing passes between two pods. Short: packets arrive late. Long: the link is given up.
-    Partition { a: PodId, b: PodId, lasts: u64 },
+    Partition {
+        a: PodId,
+        b: PodId,
+        lasts: u64,
+    },
     /// An instance is killed and respawned.
-    KillTask { task: TaskId, back_after: u64, notice: u64 },
+    KillTask {
+        task: TaskId,
+        back_after: u64,
+        notice: u64,
+    },
     /// A stream manager is killed and respawned.
-    KillManager { pod: PodId, back_after: u64, notice: u64 },
+    KillManager {
+        pod: PodId,
+        back_after: u64,
+        notice: u64,
+    },
     /// A stream manager and all its instances are killed and respawned.
-    KillPod { pod: PodId, back_after: u64, notice: u64 },
+    KillPod {
+        pod: PodId,
+        back_after: u64,
+        notice: u64,
+    },
     /// Another life of a task starts while the last one still runs.
-    Twin { task: TaskId },
+    Twin {
+        task: TaskId,
+    },
+    /// A process stands still for this long, its I/O thread too; longer than a silent link lasts, it
+    /// has missed its own end.
+    FreezeTask {
+        task: TaskId,
+        lasts: u64,
+    },
+    FreezeManager {
+        pod: PodId,
+        lasts: u64,
+    },
     /// A call into user code does not return for this long.
-    Stall { task: TaskId, lasts: u64 },
+    Stall {
+        task: TaskId,
+        lasts: u64,
+    },
 }
 
 /// Silence that is noticed at the latest.
@@ -38,7 +76,7 @@ pub(super) fn draw(rng: &mut Rng, plan: &PhysicalPlan, heals_at: u64) -> Vec<(u6
         _ => rng.between(6, 16),
     };
     // Some seeds know one kind of fault only, so that each is met without the noise of others.
-    let only = rng.chance(300).then(|| rng.below(8) as usize);
+    let only = rng.chance(300).then(|| rng.below(10) as usize);
     // In others all goes wrong at about the same time.
     let burst = rng.chance(300).then(|| rng.between(50, heals_at / MS - 500));
     let mut faults: Vec<(u64, Fault)> = (0..count)
@@ -58,7 +96,7 @@ fn one(rng: &mut Rng, plan: &PhysicalPlan, only: Option<usize>) -> Fault {
     let a = rng.below(pods);
     let b = (a + 1 + rng.below(pods.saturating_sub(1))) % pods;
     let (pod, other) = (PodId(a as u32), PodId(b as u32));
-    let kind = only.unwrap_or_else(|| rng.weighted(&[3, 3, 2, 4, 3, 1, 1, 3]));
+    let kind = only.unwrap_or_else(|| rng.weighted(&[3, 3, 2, 4, 3, 1, 1, 3, 1, 1]));
     let kind = if pods == 1 && matches!(kind, 0 | 2) { 3 } else { kind };
     match kind {
         0 => Fault::CutPeers { a: pod, b: other, notice: (notice(rng), notice(rng)) },
@@ -68,6 +106,8 @@ fn one(rng: &mut Rng, plan: &PhysicalPlan, only: Option<usize>) -> Fault {
         4 => Fault::KillManager { pod, back_after: back(rng), notice: notice(rng) },
         5 => Fault::KillPod { pod, back_after: back(rng), notice: notice(rng) },
         6 => Fault::Twin { task },
+        7 => Fault::FreezeTask { task, lasts: rng.between(10, 6000) * MS },
+        8 => Fault::FreezeManager { pod, lasts: rng.between(10, 6000) * MS },
         _ => Fault::Stall { task, lasts: rng.pick(&[100, 1000, 5000]) * MS },
     }
 }

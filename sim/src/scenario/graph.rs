@@ -15,6 +15,7 @@ use serde_json::json;
 pub(super) struct Graph {
     pub(super) components: Vec<PlannedComponent>,
     pub(super) inputs: Vec<Input>,
+    pub(super) fails: bool,
     parallelism: Vec<u32>,
 }
 
@@ -183,7 +184,7 @@ impl Draft {
             let fail = if fails { rng.between(0, 30) } else { 0 };
             let mut config = json!({
                 "cost": cost, "fail": fail, "failsUntil": heals_at, "pad": pad,
-                "hold": rng.between(1, 12), "to": self.receivers(at, &starts),
+                "hold": rng.between(1, 12), "loose": if rng.chance(300) { 200 } else { 0 }, "to": self.receivers(at, &starts),
             });
             if self.components[at].component == "source" {
                 let base = inputs.last().map_or(0, |input| input.base + input.pieces());
@@ -198,7 +199,7 @@ impl Draft {
             }
             self.components[at].config = config;
         }
-        Graph { components: self.components, inputs, parallelism: self.parallelism }
+        Graph { components: self.components, inputs, fails, parallelism: self.parallelism }
     }
 
     /// The pause of a spout after every eighth call, so that most inputs last as long as faults

@@ -39,6 +39,7 @@ impl Scenario {
             faults: vec![(rng.between(300, 1500) * MS, stall)],
             heals_at: 23 * SECOND,
             states: Vec::new(),
+            fails: false,
             slow: false,
             fat: true,
             bug: None,

@@ -164,7 +164,7 @@ impl Witness {
         self.resolve(uid, false);
         match self.emissions[uid as usize].kind {
             Kind::Root(piece) => piece,
-            Kind::Derived | Kind::Finish => 0,
+            Kind::Derived | Kind::Finish | Kind::Loose => 0,
         }
     }
 

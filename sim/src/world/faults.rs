@@ -2,13 +2,14 @@
 
 use super::{
     Event, World,
-    net::{End, Message},
+    net::{Connection, End, Message, Stream},
 };
 use crate::{
     scenario::{
         MS,
         faults::{Fault, IDLE},
     },
+    situation::Situation,
     trace::Entry,
 };
 use egret_topology::id::{PodId, TaskId};
@@ -50,6 +51,16 @@ impl World {
                     self.current.insert(task, process);
                 }
             }
+            Fault::FreezeTask { task, lasts } => {
+                if let Some(process) = self.current.get(&task).copied() {
+                    self.freeze(End::Process(process), lasts);
+                }
+            }
+            Fault::FreezeManager { pod, lasts } => {
+                if let Some(manager) = self.pods[pod.0 as usize].manager {
+                    self.freeze(End::Manager(manager), lasts);
+                }
+            }
             Fault::Stall { task, lasts } => {
                 let until = self.now + lasts;
                 if let Some(process) = self.current.get(&task).copied() {
@@ -59,6 +70,61 @@ impl World {
                 }
             }
         }
+    }
+
+    /// Nothing happens in a process until it thaws; whoever it is linked to gives up a silent link.
+    fn freeze(&mut self, end: End, lasts: u64) {
+        let until = self.now + lasts;
+        self.frozen.push((end, until));
+        self.disturb();
+        self.unstalled_since = self.unstalled_since.max(until + IDLE);
+        self.calm_since = self.calm_since.max(until);
+        if lasts < IDLE {
+            return;
+        }
+        self.met.count(Situation::FrozenOut);
+        for connection in 0..self.connections.len() {
+            let Connection { ends, alive, .. } = self.connections[connection];
+            if alive && let Some(side) = ends.iter().position(|other| *other == end) {
+                let mut notice = [IDLE; 2];
+                notice[side] = lasts;
+                self.cut(connection, notice);
+            }
+        }
+    }
+
+    /// Until when the process stands still that this is about.
+    pub(super) fn thaws(&self, event: &Event) -> Option<u64> {
+        if self.frozen.is_empty() {
+            return None;
+        }
+        let of = |connection: usize, side: usize| self.connections[connection].ends[side];
+        let end = match *event {
+            Event::Arrive { stream, .. } => {
+                let Stream { connection, from, .. } = self.streams[stream];
+                of(connection, 1 - from)
+            }
+            Event::Credit { stream, .. } => {
+                let Stream { connection, from, .. } = self.streams[stream];
+                of(connection, from)
+            }
+            Event::Control { connection, side, .. } | Event::Notice { connection, side } => {
+                of(connection, side)
+            }
+            Event::Dial { manager, .. }
+            | Event::ManagerTimer { manager }
+            | Event::Save { manager, .. }
+            | Event::Push { manager } => End::Manager(manager),
+            Event::Connect { process }
+            | Event::Step { process }
+            | Event::Batches { process }
+            | Event::GatewayTimer { process }
+            | Event::Report { process } => End::Process(process),
+            _ => return None,
+        };
+        let until =
+            self.frozen.iter().filter(|(frozen, _)| *frozen == end).map(|(_, at)| *at).max();
+        until.filter(|until| *until > self.now)
     }
 
     /// A stalled task goes on when its call returns.

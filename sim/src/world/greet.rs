@@ -7,6 +7,7 @@ use super::{
 use crate::{
     invariant::Invariant,
     scenario::{MS, faults::IDLE},
+    situation::Situation,
     trace::Entry,
 };
 use egret_flow::{Link, Refused};
@@ -114,7 +115,12 @@ impl World {
     fn hears_peer(&mut self, manager: usize, connection: usize, peer: usize, message: Message) {
         let pod = self.managers[peer].pod;
         match message {
-            Message::Plan(plan) => self.take_plan(manager, plan),
+            Message::Plan(plan) => {
+                if plan.plan().revision > self.revision(manager) {
+                    self.met.count(Situation::PlanFromPeer);
+                }
+                self.take_plan(manager, plan);
+            }
             Message::PeerLoss { number, scope } => {
                 let m = &mut self.managers[manager];
                 if let Some(link) = m.link_of.get(&connection).copied() {
@@ -163,6 +169,7 @@ impl World {
                 self.attach(manager, Link::Instance(task), up.link, connection);
             }
             Err(Refused::Outlived { .. }) => {
+                self.met.count(Situation::LifeRefused);
                 self.send(connection, 1, Message::Refused);
             }
             Err(why) => self.accuse(Invariant::Protocol, format!("refused: {why}")),

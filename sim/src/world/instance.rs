@@ -4,7 +4,9 @@ use super::{
     Event, World,
     net::{End, Message, Writer},
 };
-use crate::{bug::Bug, invariant::Invariant, scenario::MS, trace::Entry, witness::Life};
+use crate::{
+    bug::Bug, invariant::Invariant, scenario::MS, situation::Situation, trace::Entry, witness::Life,
+};
 use bytes::Bytes;
 use egret_core::{
     batch::{Batch, ToTask},
@@ -64,6 +66,8 @@ pub(super) struct Process {
     /// Everything settled so far, to be told again on every link.
     pub(super) settled: BTreeMap<String, u64>,
     pub(super) phase: Phase,
+    /// Roots that have failed so far.
+    failed: u64,
     timer: Option<u64>,
     reports: bool,
     pub(super) latencies: u64,
@@ -123,6 +127,7 @@ impl World {
             writers: BTreeMap::new(),
             settled: BTreeMap::new(),
             phase: Phase::Starting,
+            failed: 0,
             timer: None,
             reports: false,
             latencies: 0,
@@ -203,7 +208,12 @@ impl World {
         let p = &mut self.processes[process];
         match &mut p.halves {
             Some(halves) => halves.gateway.handle_plan(plan),
-            None => self.make(process, &plan, positions, restarts),
+            None => {
+                if !positions.is_empty() {
+                    self.met.count(Situation::PositionsUsed);
+                }
+                self.make(process, &plan, positions, restarts);
+            }
         }
         let p = &mut self.processes[process];
         let settled = p.settled.clone();
@@ -357,6 +367,7 @@ impl World {
             let Some(halves) = p.halves.as_ref().filter(|_| p.registered) else { return };
             if data && !halves.gateway.may_read() {
                 p.full_at = self.now;
+                self.met.count(Situation::InboxFull);
                 return;
             }
             let Some(bytes) = self.take_arrived(stream) else { return };
@@ -409,9 +420,13 @@ impl World {
         let p = &mut self.processes[process];
         let (life, Some(halves)) = (p.life, &mut p.halves) else { return };
         let mut events = halves.gateway.take_to_task();
-        let mut witness = self.observed.witness();
-        witness.outcomes(life, &events);
-        drop(witness);
+        self.observed.witness().outcomes(life, &events);
+        if halves.gateway.roots().failed > p.failed {
+            p.failed = halves.gateway.roots().failed;
+            let bolt = matches!(halves.task, Task::Bolt(_));
+            let situation = if bolt { Situation::FinishFailed } else { Situation::RootsLost };
+            self.met.count(situation);
+        }
         if self.scenario.bug.is_some() {
             self.tamper_outcomes(process, &mut events);
         }
@@ -439,6 +454,7 @@ impl World {
         let message = match wish {
             Wish::Wake(key) => return self.write(process, key),
             Wish::AskHolders(root) => {
+                self.met.count(Situation::RootTimedOut);
                 self.observed.witness().asked(life, root.seq);
                 self.judge_timeout(process, root.seq);
                 Message::AskHolders(root)

@@ -4,7 +4,7 @@ use super::{
     Event, World,
     net::{End, Message, Writer},
 };
-use crate::{bug::Bug, invariant::Invariant, scenario::MS, trace::Entry};
+use crate::{bug::Bug, invariant::Invariant, scenario::MS, situation::Situation, trace::Entry};
 use egret_flow::{Effect, Flow, InId, Limits, Link, LinkId, OutId, Violation};
 use egret_topology::{
     id::{Incarnation, PodId, TaskId},
@@ -107,6 +107,7 @@ impl World {
         disk.reborn = true;
         if let Some(plan) = disk.plan.clone() {
             // It was in force in the last life.
+            self.met.count(Situation::ManagerReborn);
             let _ = flow.set_plan(self.now, plan);
         }
         let kept = disk.state.clone();
@@ -136,7 +137,8 @@ impl World {
         self.pods[pod.0 as usize].manager = Some(manager);
         self.note(Entry::ManagerUp(pod, incarnation.0));
         self.disturb();
-        let push = self.now + self.rng.between(1, 300) * MS;
+        let late = if self.rng.chance(100) { 5000 } else { 300 };
+        let push = self.now + self.rng.between(1, late) * MS;
         self.schedule(push, Event::Push { manager });
         self.schedule(self.now + 1000 * MS, Event::Save { manager, again: true });
         self.dial_peers(manager);
@@ -198,7 +200,7 @@ impl World {
                     }
                 }
                 Effect::TellInstance { task, scope } => self.tell_instance(manager, task, scope),
-                Effect::Discarded { .. } => {}
+                Effect::Discarded { .. } => self.met.count(Situation::FramesDiscarded),
             }
         }
         self.arm(manager);
@@ -248,6 +250,9 @@ impl World {
             if s.blocked == sent {
                 s.blocked = !sent;
                 flow.blocked(now, out, !sent);
+                if !sent {
+                    self.met.count(Situation::CreditUsedUp);
+                }
             }
             if !sent {
                 return;
@@ -300,6 +305,9 @@ impl World {
                 }
             }
         }
+        if !self.streams[stream].arrived.is_empty() {
+            self.met.count(Situation::AccountFull);
+        }
     }
 
     fn violated(&mut self, why: Violation) {
@@ -351,6 +359,7 @@ impl World {
         self.note(Entry::Linked(self.managers[manager].pod, link));
         self.disturb();
         if let Some((_, old)) = old.filter(|(_, old)| *old != connection) {
+            self.met.count(Situation::LinkReplaced);
             let side = self.side(old, manager);
             self.managers[manager].link_of.remove(&old);
             self.close(old, side);

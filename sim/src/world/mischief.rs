@@ -1,7 +1,7 @@
 //! What happens to frames and messages that should not: noise of the network, and deliberate bugs.
 
 use super::World;
-use crate::bug::Bug;
+use crate::{bug::Bug, situation::Situation};
 use bytes::{Bytes, BytesMut};
 use egret_core::{
     batch::{Completion, ToTask},
@@ -55,6 +55,9 @@ impl World {
         // missed.
         let counted = matches!(frame.header.kind, Kind::Data | Kind::Ack);
         let chance = self.rng.below(10_000);
+        if chance < noise.twice + noise.lost + noise.again {
+            self.met.count(Situation::FrameMistreated);
+        }
         if chance < noise.twice {
             return vec![frame.clone(), frame];
         }

@@ -323,7 +323,7 @@ impl World {
             return;
         }
         for (side, after) in notice.into_iter().enumerate() {
-            let at = self.now + after.min(IDLE);
+            let at = self.now + after;
             self.schedule(at, Event::Notice { connection, side });
         }
         // Until the last has noticed and has dialed again.

@@ -1,7 +1,7 @@
 //! The user's thread of an instance, step by step, and its way to the I/O thread.
 
 use super::{Event, World, instance::Process, outlet::Outlet};
-use crate::{bug::Bug, invariant::Invariant, trace::Entry, witness::Witness};
+use crate::{bug::Bug, invariant::Invariant, situation::Situation, trace::Entry, witness::Witness};
 use egret_core::task::{Step, Task};
 use egret_wire::{control::Phase, preamble::Class};
 
@@ -28,7 +28,7 @@ impl World {
     pub(super) fn step(&mut self, process: usize) {
         let (now, stopped) = (self.now, self.is_stopped());
         let p = &mut self.processes[process];
-        if !p.alive || p.closed || p.step_at != Some(now) {
+        if !p.alive || p.closed || p.step_at.is_none_or(|at| at > now) {
             return;
         }
         p.step_at = None;
@@ -63,6 +63,10 @@ impl World {
         p.halves = Some(halves);
         p.withheld = withheld;
         p.stuck = stuck;
+        if stuck.is_some() {
+            self.met.count(Situation::EmitWaited);
+        }
+        let p = &mut self.processes[process];
         p.busy_until = end;
         for (at, batch) in batches {
             account(&mut self.processes[process], &batch);
@@ -94,7 +98,11 @@ impl World {
         let p = &mut self.processes[process];
         let Some(halves) = &p.halves else { return };
         let (phase, task) = (halves.gateway.phase(), p.task);
-        if std::mem::replace(&mut p.phase, phase) != phase {
+        let before = std::mem::replace(&mut p.phase, phase);
+        if before == Phase::Ended && phase == Phase::Active {
+            self.met.count(Situation::EndCancelled);
+        }
+        if before != phase {
             self.note(Entry::Phase(task, phase));
             if matches!(phase, Phase::Ended | Phase::Closed) {
                 self.judge_ended();
@@ -142,6 +150,7 @@ impl World {
         }
         if taken {
             self.follow_up(process);
+            self.follow_phase(process);
         }
     }
 

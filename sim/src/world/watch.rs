@@ -148,8 +148,7 @@ impl World {
         if queued > 0 {
             self.accuse(Invariant::Conserved, format!("{queued} bytes are queued at the end"));
         }
-        let noise = self.scenario.noise;
-        if self.scenario.faults.is_empty() && noise.lost + noise.twice + noise.again == 0 {
+        if self.scenario.is_calm() {
             self.observed.witness().judge_edges(&reports);
             self.judge_links();
         }
