@@ -8,6 +8,7 @@ use crate::{
 use clap::Parser;
 use egret_process::{Exit, Logging, die_with_parent, init, logging};
 use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Answers `describe` and `run`. Call it from `main` and return what it returns.
 pub fn main(registry: Registry) -> ExitCode {
@@ -32,6 +33,16 @@ pub fn describe(registry: &Registry) -> ExitCode {
     }
 }
 
+/// A task that reads the terminal is in the group that Ctrl-C reaches. Its parent hears of it too,
+/// and drains; for that the task must live.
+fn leave_interrupts_to_the_parent(runtime: &tokio::runtime::Runtime) {
+    let _within = runtime.enter();
+    // Once there is a handler the signal does nothing else, whether or not anybody listens.
+    if let Err(error) = signal(SignalKind::interrupt()) {
+        tracing::warn!(%error, "an interrupt ends this instance");
+    }
+}
+
 /// Runs one task to its end.
 pub fn run(registry: Registry, options: RunOptions) -> ExitCode {
     if let Err(error) = logging::init(fields(&options)) {
@@ -45,7 +56,12 @@ pub fn run(registry: Registry, options: RunOptions) -> ExitCode {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let ended = match runtime {
-        Ok(runtime) => run::run(&runtime, registry, &options),
+        Ok(runtime) => {
+            if options.parent_pid.is_some() {
+                leave_interrupts_to_the_parent(&runtime);
+            }
+            run::run(&runtime, registry, &options)
+        }
         Err(error) => Ended::Failed(format!("cannot start the runtime: {error}")),
     };
     let exit = match ended {
