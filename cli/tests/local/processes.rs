@@ -44,7 +44,16 @@ pub(crate) fn ticks(pid: u32) -> u64 {
 
 /// Sends a signal by its name.
 pub(crate) fn signal(pid: u32, name: &str) {
-    let status = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status();
+    signal_to(&pid.to_string(), name);
+}
+
+/// Sends a signal to a group of processes, as Ctrl-C in a terminal does.
+pub(crate) fn signal_group(group: u32, name: &str) {
+    signal_to(&format!("-{group}"), name);
+}
+
+fn signal_to(whom: &str, name: &str) {
+    let status = Command::new("kill").args([&format!("-{name}"), "--", whom]).status();
     // A process that is gone needs no signal.
     let _ = status.unwrap();
 }

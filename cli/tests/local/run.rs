@@ -4,6 +4,7 @@ use crate::processes::{Process, children_of, is_alive};
 use serde_json::Value;
 use std::{
     fs,
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, ExitStatus, Output, Stdio},
     sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
@@ -16,6 +17,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Runs that measure times have the machine for themselves.
 static MACHINE: RwLock<()> = RwLock::new(());
+
+/// In the group of the tests, which Ctrl-C ends as a whole.
+const TOGETHER: fn(&mut Command) -> &mut Command = |command| command;
 
 #[allow(dead_code, reason = "held until the run has ended")]
 enum Share {
@@ -73,13 +77,13 @@ impl Run {
     /// Starts it in a directory that has its input.
     pub(crate) fn start_in(dir: TempDir, topology: &Path, args: &[&str]) -> Run {
         let share = Share::Together(MACHINE.read().unwrap_or_else(PoisonError::into_inner));
-        Run::spawn(dir, topology, args, share)
+        Run::spawn(dir, topology, args, share, TOGETHER)
     }
 
     /// Starts it while no other run of these tests goes on.
     pub(crate) fn start_alone(dir: TempDir, topology: &Path, args: &[&str]) -> Run {
         let share = Share::Alone(MACHINE.write().unwrap_or_else(PoisonError::into_inner));
-        Run::spawn(dir, topology, args, share)
+        Run::spawn(dir, topology, args, share, TOGETHER)
     }
 
     /// Starts the topology of this text, in which `DIR` stands for the directory too.
@@ -88,9 +92,23 @@ impl Run {
         Run::start_in(dir, &file, args)
     }
 
-    fn spawn(dir: TempDir, topology: &Path, args: &[&str], share: Share) -> Run {
+    /// As [`Run::start_text`], in a group of its own, so that the group can be interrupted.
+    pub(crate) fn start_group(dir: TempDir, topology: &str, args: &[&str]) -> Run {
+        let share = Share::Together(MACHINE.read().unwrap_or_else(PoisonError::into_inner));
+        let file = write_topology(&dir, topology);
+        Run::spawn(dir, &file, args, share, |command| command.process_group(0))
+    }
+
+    fn spawn(
+        dir: TempDir,
+        topology: &Path,
+        args: &[&str],
+        share: Share,
+        adjust: fn(&mut Command) -> &mut Command,
+    ) -> Run {
         let here = dir.path().to_str().unwrap();
-        let process = Command::new(env!("CARGO_BIN_EXE_egret"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_egret"));
+        let process = adjust(&mut command)
             .arg("run")
             .arg(topology)
             .args(args.iter().map(|arg| arg.replace("DIR", here)))

@@ -1,7 +1,7 @@
 //! User code that panics, fails, hangs or dawdles, and what the rest of the topology has of it.
 
 use crate::{
-    processes::signal,
+    processes::{signal, signal_group},
     run::{Ended, Run, dir_with, example, trouble},
 };
 use std::{
@@ -178,7 +178,8 @@ fn sorted(bytes: &[u8]) -> Vec<&[u8]> {
 
 #[test]
 fn lines_of_any_bytes_are_copied_once_without_acks() {
-    let bytes: Vec<u8> = (0..200_000u32).map(|i| (i.wrapping_mul(i) / 7) as u8).chain(*b"\n").collect();
+    let bytes: Vec<u8> =
+        (0..200_000u32).map(|i| (i.wrapping_mul(i) / 7) as u8).chain(*b"\n").collect();
     let ended = copy(&bytes, &["--set", "delivery=AtMostOnce"]);
     assert!(sorted(&ended.bytes("out")) == sorted(&bytes));
     assert_eq!(ended.root("acked"), ended.root("emitted"));
@@ -205,9 +206,8 @@ fn a_missing_input_file_ends_the_run_and_is_named() {
     assert!(last.contains("crashed for good") && last.contains("not-there"), "{last}");
 }
 
-#[test]
-fn lines_of_standard_input_are_printed_as_they_come() {
-    let text = "
+/// Prints its standard input.
+const CAT: &str = "
 apiVersion: egret.dev/v1alpha1
 kind: Topology
 metadata: {name: cat}
@@ -215,7 +215,10 @@ spec:
   spouts: [{name: lines, config: {path: '-'}}]
   bolts: [{name: print, inputs: [{from: lines}]}]
 ";
-    let mut run = Run::start_text(dir_with(&[]), text, &[]);
+
+#[test]
+fn lines_of_standard_input_are_printed_as_they_come() {
+    let mut run = Run::start_text(dir_with(&[]), CAT, &[]);
     let mut stdin = run.stdin();
     writeln!(stdin, "line 0").unwrap();
     run.until("the first line", |run| run.read("stdout").contains("line 0"));
@@ -229,4 +232,18 @@ spec:
     run.wait().assert_well();
     println!("ten lines, one after the other, took {took:?}");
     assert!(took < Duration::from_secs(3), "{took:?}");
+}
+
+#[test]
+fn an_interrupt_from_the_terminal_drains_who_reads_it() {
+    let mut run = Run::start_group(dir_with(&[]), CAT, &[]);
+    let mut stdin = run.stdin();
+    writeln!(stdin, "a line").unwrap();
+    run.until("it is printed", |run| run.read("stdout").contains("a line"));
+    signal_group(run.pid(), "INT");
+    let ended = run.wait();
+    drop(stdin);
+    assert_eq!(ended.status.code(), Some(130), "{}", ended.stderr);
+    ended.assert_accounts();
+    assert_eq!((ended.root("acked"), &ended.summary["restarts"]), (1, &0.into()));
 }
