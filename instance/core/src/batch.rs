@@ -5,7 +5,7 @@ use bytes::Bytes;
 use egret_sdk::Failure;
 use egret_topology::plan::PlanIndex;
 use egret_wire::{
-    control::{Hold, LossScope, Root},
+    control::{Hold, LossScope, Phase, Root},
     cut::Frame,
     preamble::StreamKey,
 };
@@ -34,6 +34,9 @@ pub struct Batch {
     pub positions: BTreeMap<String, u64>,
     /// Answers to [`ToTask::WhoHolds`].
     pub holds: Vec<Hold>,
+    /// Where the task now is in its life. It travels with what it did before, so that nobody hears of
+    /// an end first and of positions later.
+    pub phase: Option<Phase>,
 }
 
 impl Batch {
@@ -43,6 +46,7 @@ impl Batch {
             && self.frames.is_empty()
             && self.positions.is_empty()
             && self.holds.is_empty()
+            && self.phase.is_none()
     }
 }
 

@@ -142,7 +142,7 @@ impl BoltTask {
         let prepared = self.bolt.prepare(context);
         self.core.stats.idle(outlet.now());
         prepared.map_err(|error| self.core.user_error("prepare", error))?;
-        self.core.stats.set_phase(Phase::Active);
+        self.core.show(Phase::Active);
         Ok(())
     }
 
@@ -169,7 +169,7 @@ impl BoltTask {
     pub fn step(&mut self, outlet: &mut dyn Outlet) -> Result<Step, UserError> {
         if self.core.state() == RunState::Stopped {
             self.bolt.close();
-            self.core.stats.set_phase(Phase::Closed);
+            self.core.show(Phase::Closed);
             self.pause(outlet);
             return Ok(Step::Closed);
         }
@@ -331,7 +331,7 @@ impl BoltTask {
         } else if !self.core.ended {
             self.core.ended = true;
             self.core.send_end();
-            self.core.stats.set_phase(Phase::Ended);
+            self.core.show(Phase::Ended);
         } else {
             self.core.flusher.rest();
         }
@@ -342,7 +342,7 @@ impl BoltTask {
     fn start_over(&mut self) {
         self.finished = false;
         self.core.ended = false;
-        self.core.stats.set_phase(Phase::Active);
+        self.core.show(Phase::Active);
     }
 
     fn complete(&mut self, completion: Completion) {

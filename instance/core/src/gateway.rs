@@ -152,6 +152,9 @@ impl Gateway {
         for hold in batch.holds.drain(..) {
             self.events.push_back(Event::Holds(hold));
         }
+        if let Some(phase) = batch.phase.take() {
+            self.stats.set_phase(phase);
+        }
         self.finish_completions();
     }
 

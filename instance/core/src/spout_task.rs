@@ -79,7 +79,7 @@ impl SpoutTask {
         let opened = self.spout.open(context);
         self.core.stats.idle(outlet.now());
         opened.map_err(|error| self.core.user_error("open", error))?;
-        self.core.stats.set_phase(Phase::Inactive);
+        self.core.show(Phase::Inactive);
         Ok(())
     }
 
@@ -115,7 +115,7 @@ impl SpoutTask {
     pub fn step(&mut self, outlet: &mut dyn Outlet) -> Result<Step, UserError> {
         if self.core.state() == RunState::Stopped {
             self.spout.close();
-            self.core.stats.set_phase(Phase::Closed);
+            self.core.show(Phase::Closed);
             self.pause(outlet);
             return Ok(Step::Closed);
         }
@@ -156,7 +156,7 @@ impl SpoutTask {
 
     fn call_next(&mut self, now: u64, outlet: &mut dyn Outlet) -> Result<(), UserError> {
         // A spout that always has something to emit never rests.
-        self.core.stats.set_phase(Phase::Active);
+        self.core.show(Phase::Active);
         self.core.stats.busy(now);
         let mut collector = SpoutCollector {
             core: &mut self.core,
@@ -252,7 +252,7 @@ impl SpoutTask {
             self.core.ended = true;
             self.core.send_end();
         }
-        self.core.stats.set_phase(if self.core.ended {
+        self.core.show(if self.core.ended {
             Phase::Ended
         } else if self.exhausted {
             Phase::Exhausted

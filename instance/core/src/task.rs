@@ -15,7 +15,7 @@ use egret_topology::{
     id::Incarnation,
     plan::{Delivery, PlanIndex, RunState},
 };
-use egret_wire::{data::RootId, header::Kind};
+use egret_wire::{control::Phase, data::RootId, header::Kind};
 
 /// What the task half wants next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,6 +133,8 @@ pub(crate) struct TaskCore {
     pub(crate) flusher: Flusher,
     /// The end marks are out.
     pub(crate) ended: bool,
+    /// The phase that was last handed over, or is about to be.
+    phase: Phase,
 }
 
 impl TaskCore {
@@ -158,7 +160,17 @@ impl TaskCore {
             pending: 0,
             flusher: Flusher::new(incarnation),
             ended: false,
+            phase: Phase::Starting,
         })
+    }
+
+    /// Tells where the task now is in its life, with the next batch.
+    #[inline]
+    pub(crate) fn show(&mut self, phase: Phase) {
+        if self.phase != phase {
+            self.phase = phase;
+            self.batch.phase = Some(phase);
+        }
     }
 
     pub(crate) fn state(&self) -> RunState {

@@ -4,13 +4,24 @@ use super::{
     components::registry,
     plan::{Plan, fields},
 };
-use egret_core::kit::Kit;
-use egret_sdk::{
-    Acking, Bolt, BoltOutput, Declared, Registry, Result, Stream, TaskId, Tuple, Value,
+use egret_core::{
+    batch::{Batch, Completion},
+    context::context,
+    gateway::{Event, Gateway},
+    kit::Kit,
+    outlet::{Outlet, Stopping},
+    spout_task::SpoutTask,
+    stats::Stats,
+    task::Task,
 };
-use egret_topology::{grouping::Grouping::Shuffle, plan::RunState};
+use egret_sdk::{
+    Acking, Bolt, BoltOutput, Declared, Metrics, Registry, Result, Stream, TaskId, Tuple, Value,
+    Waker,
+};
+use egret_topology::{grouping::Grouping::Shuffle, id::Incarnation, plan::RunState};
 use egret_wire::control::Phase;
 use serde_json::json;
+use std::collections::BTreeMap;
 
 const LONG: u64 = 1_000_000_000_000;
 
@@ -112,6 +123,66 @@ fn a_bolt_that_never_acks_keeps_nobody_from_ending_once_its_trees_are_over() {
     kit.run(LONG).unwrap();
     assert_eq!(kit.all_roots().timed_out, 10);
     assert!(kit.phases().values().all(|phase| *phase == Phase::Ended));
+}
+
+#[test]
+fn an_end_is_told_after_the_last_position_and_the_last_count() {
+    let (plan, stats) =
+        (Plan::new().spout("numbers", 1, json!({"limit": 3})).index(), Stats::default());
+    let life = Incarnation(1);
+    let spout = SpoutTask::new(&plan, TaskId(0), life, &registry().0, stats.clone()).unwrap();
+    let mut task = Task::Spout(Box::new(spout));
+    let budget = task.budget().clone();
+    let mut gateway =
+        Gateway::new(&plan, TaskId(0), life, budget, stats.clone(), Metrics::default());
+    let mut outlet = Keeping::default();
+    let (metrics, waker) = (Metrics::default(), Waker::new(|| {}));
+    let mut context = context(&plan, TaskId(0), 0, BTreeMap::new(), &metrics, waker).unwrap();
+    task.start(&mut context, &mut outlet).unwrap();
+    for _ in 0..20 {
+        task.step(&mut outlet).unwrap();
+        for mut batch in outlet.0.drain(..) {
+            assert_ne!(gateway.phase(), Phase::Ended, "told before its last batch");
+            gateway.handle_batch(1, &mut batch);
+        }
+        gateway.take_to_task().into_iter().for_each(|e| task.handle(e, &mut outlet).unwrap());
+    }
+    assert_eq!((gateway.phase(), stats.totals().emitted), (Phase::Ended, 3));
+    let mut positions = BTreeMap::new();
+    while let Some(event) = gateway.poll_event() {
+        if let Event::Positions(moved) = event {
+            positions.extend(moved);
+        }
+    }
+    assert_eq!(positions["numbers"], 3);
+}
+
+/// Keeps the batches that are handed over.
+#[derive(Default)]
+struct Keeping(Vec<Batch>);
+
+impl Outlet for Keeping {
+    fn now(&mut self) -> u64 {
+        1_000_000_000
+    }
+
+    fn hand_over(&mut self, batch: &mut Batch) {
+        self.0.push(std::mem::take(batch));
+    }
+
+    fn wait_writable(&mut self, _: usize, _: TaskId) -> std::result::Result<(), Stopping> {
+        Ok(())
+    }
+
+    fn wait_completion(&mut self) -> std::result::Result<Option<Vec<Completion>>, Stopping> {
+        Ok(None)
+    }
+
+    fn inbox_freed(&mut self) {}
+
+    fn position(&mut self, _: Option<String>) {}
+
+    fn warn(&mut self, _: &str) {}
 }
 
 #[test]
