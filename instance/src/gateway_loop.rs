@@ -10,10 +10,7 @@ use crate::{
 };
 use bytes::Bytes;
 use egret_core::gateway::{Event, Gateway};
-use egret_link::{
-    Backoff, ControlReceiver, ControlSender, Windows, endpoint::close, quinn,
-    transport::STREAM_WINDOW,
-};
+use egret_link::{Backoff, ControlReceiver, ControlSender, endpoint::close, quinn, transport};
 use egret_topology::{
     id::TaskId,
     plan::{PlanIndex, RunState},
@@ -405,10 +402,7 @@ impl Shared {
 
     /// Gives the link credit for all streams that the stream manager opens under a plan.
     fn widen(&self, connection: &quinn::Connection, plan: &PlanIndex) {
-        let streams = streams::incoming(plan, self.task).max(Windows::default().streams);
-        connection.set_max_concurrent_uni_streams(streams.into());
-        let windows = Windows::of(streams, STREAM_WINDOW);
-        connection.set_receive_window(windows.connection.into());
+        transport::widen(connection, streams::incoming(plan, self.task));
     }
 
     fn handle_plan(&self, plan: PlanIndex) {

@@ -4,7 +4,9 @@
 //! that stream. For this a connection's window must never run out before those of its streams do.
 
 use crate::Error;
-use quinn::{IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt, congestion::CubicConfig};
+use quinn::{
+    Connection, IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt, congestion::CubicConfig,
+};
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 /// Priority of the control stream: a plan or a loss must pass queued data.
@@ -61,8 +63,7 @@ const _: () = assert!(STREAMS as u64 * STREAM_WINDOW as u64 + (WINDOW_RESERVE as
 
 /// How much a peer may send before it is read, and may hold before it is acknowledged.
 ///
-/// A link can be given more later, when the plan is known: `quinn::Connection::set_receive_window`,
-/// `set_max_concurrent_uni_streams`.
+/// A link can be given more later, when the plan is known: [`widen`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Windows {
     /// Credit per incoming stream, in bytes.
@@ -79,7 +80,7 @@ impl Windows {
     /// Windows for `streams` incoming streams of `stream` bytes each: the connection's credit is
     /// their sum and a reserve, so that one stream that is not read can never stop another.
     pub fn of(streams: u32, stream: u32) -> Windows {
-        let connection = stream.saturating_mul(streams).saturating_add(WINDOW_RESERVE);
+        let connection = credit(streams, stream).try_into().unwrap_or(u32::MAX);
         Windows { stream, streams, connection, send: SEND_WINDOW }
     }
 }
@@ -88,6 +89,24 @@ impl Default for Windows {
     fn default() -> Windows {
         Windows::of(STREAMS, STREAM_WINDOW)
     }
+}
+
+/// Gives a link credit for this many incoming streams, once a plan tells how many there will be.
+///
+/// QUIC announces more streams only if they are more by an eighth of all; else they would wait for
+/// ever. The next power of two always is, and a later plan with a few more needs nothing.
+pub fn widen(connection: &Connection, streams: u32) {
+    let streams = streams.max(STREAMS).next_power_of_two();
+    connection.set_max_concurrent_uni_streams(streams.into());
+    let window = VarInt::from_u64(credit(streams, STREAM_WINDOW)).unwrap_or(VarInt::MAX);
+    connection.set_receive_window(window);
+}
+
+/// Credit of a connection with this many incoming streams: their sum, a reserve, and what QUIC keeps
+/// to itself, which announces credit only when an eighth of the window has been read.
+fn credit(streams: u32, stream: u32) -> u64 {
+    let all = u64::from(stream) * u64::from(streams) + u64::from(WINDOW_RESERVE);
+    all + all.div_ceil(7)
 }
 
 /// Settings for links to `remote`.

@@ -436,3 +436,35 @@ async fn a_stream_that_is_not_read_stops_no_other() {
     };
     time::timeout(PATIENCE, async { tokio::join!(writing, reading) }).await.unwrap();
 }
+
+#[tokio::test]
+async fn all_streams_of_a_plan_can_be_opened_and_none_that_stalls_stops_another() {
+    let world = World::new();
+    let (manager, dialer) = (world.accepting(&pod(0)), world.dialing(&pod(1)));
+    let chunk = vec![7; transport::STREAM_WINDOW as usize];
+    // One more than a link has credit for at first; so few more that QUIC would keep it to itself.
+    for streams in [65, 70] {
+        let (there, here) = meet(&dialer, &manager, pod(0), ALPN_PEER).await;
+        let (there, here) = (there.unwrap(), here.unwrap().connection);
+        transport::widen(&here, streams);
+        let passing = async {
+            let mut stalled = Vec::new();
+            for _ in 1..streams {
+                let mut stream = there.open_uni().await.unwrap();
+                stream.write_all(&chunk).await.unwrap();
+                stalled.push((stream, here.accept_uni().await.unwrap()));
+            }
+            let mut free = there.open_uni().await.unwrap();
+            free.write_all(&chunk).await.unwrap();
+            let mut read = here.accept_uni().await.unwrap();
+            for _ in 0..40 {
+                let writing = free.write_all(&chunk);
+                let mut buffer = vec![0; chunk.len()];
+                let (written, got) = tokio::join!(writing, read.read_exact(&mut buffer));
+                written.unwrap();
+                got.unwrap();
+            }
+        };
+        time::timeout(PATIENCE, passing).await.expect("the link has credit for all of it");
+    }
+}

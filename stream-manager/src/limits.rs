@@ -1,6 +1,6 @@
 //! Limits of the stream manager, each with its reason. Those of queued frames are in `egret_flow`.
 
-use egret_link::transport::{STREAM_WINDOW, WINDOW_RESERVE};
+use egret_link::transport::STREAM_WINDOW;
 use std::time::Duration;
 
 /// Chunks taken from a stream at once: about a full window, so that one wake serves all that came.
@@ -55,10 +55,5 @@ pub(crate) const USER_METRIC_NAME: usize = 100;
 
 /// Text of a user's error that is kept.
 pub(crate) const ERROR_TEXT: usize = 4 << 10;
-
-/// Credit of a connection with this many incoming streams: they can never stop each other.
-pub(crate) fn receive_window(streams: u32) -> u64 {
-    u64::from(streams) * u64::from(STREAM_WINDOW) + u64::from(WINDOW_RESERVE)
-}
 
 const _: () = assert!(WRITE >= 16 << 10 && WRITE <= STREAM_WINDOW as usize);

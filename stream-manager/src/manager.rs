@@ -11,11 +11,7 @@ use crate::{
     writer,
 };
 use egret_flow::{Effect, Flow, InId, Link, LinkId, OutId, Violation};
-use egret_link::{
-    Endpoint, Error, Identity,
-    endpoint::close,
-    quinn::{Connection, VarInt},
-};
+use egret_link::{Endpoint, Error, Identity, endpoint::close, quinn::Connection, transport};
 use egret_topology::{
     id::{Incarnation, TaskId},
     plan::PlanIndex,
@@ -207,7 +203,7 @@ impl Manager {
     /// A link has said hello: its streams may be opened, and the one that it replaces is closed.
     pub(crate) fn attach(&self, link: Link, attached: Attached) {
         let streams = self.plan().map_or(0, |plan| crate::links::streams(&plan, link));
-        widen(&attached.connection, streams);
+        transport::widen(&attached.connection, streams);
         if let Some(old) = self.links.attach(link, attached) {
             old.connection.close(close::REPLACED, b"replaced by a newer link");
             self.release(old.link);
@@ -268,11 +264,4 @@ impl Manager {
             }
         }
     }
-}
-
-/// Gives a connection credit for its streams of the plan: together they never exhaust it.
-pub(crate) fn widen(connection: &Connection, streams: u32) {
-    connection.set_max_concurrent_uni_streams(VarInt::from_u32(streams));
-    let window = VarInt::from_u64(limits::receive_window(streams)).unwrap_or(VarInt::MAX);
-    connection.set_receive_window(window);
 }

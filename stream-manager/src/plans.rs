@@ -2,9 +2,10 @@
 
 use crate::{
     files, links,
-    manager::{Manager, bump, widen},
+    manager::{Manager, bump},
     peer_link,
 };
+use egret_link::transport;
 use egret_topology::{
     id::PodId,
     plan::{PhysicalPlan, PlanIndex},
@@ -55,7 +56,7 @@ impl Manager {
             "a plan is in force"
         );
         for (link, connection) in self.links.connections() {
-            widen(&connection, links::streams(&index, link));
+            transport::widen(&connection, links::streams(&index, link));
         }
         for task in self.links.instances() {
             self.send_to_instance(task, ToInstance::Plan(Box::new(plan.clone())));
