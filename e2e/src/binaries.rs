@@ -7,6 +7,7 @@
 use crate::{
     Error, Progress, Result, command,
     error::file,
+    layout::RUN,
     recipe::{self, PROGRAMS, Program},
 };
 use std::{
@@ -122,15 +123,14 @@ impl Binaries {
 #[derive(Debug)]
 pub(crate) struct Lock(#[expect(dead_code, reason = "held, not used")] File);
 
-/// Waits for others who start, build or end a cluster.
+/// Waits for others who start, build or end a cluster, with whatever cache.
 pub(crate) fn lock(progress: &Progress) -> Result<Lock> {
-    let directory = cache()?;
-    make_directory(&directory)?;
-    let path = directory.join("lock");
-    let lock = File::create(&path).map_err(file("open", &path))?;
+    // The directory that the cluster's own is in: a lock on it leaves nothing behind.
+    let path = Path::new(RUN).parent().unwrap_or(Path::new("/"));
+    let lock = File::open(path).map_err(file("open", path))?;
     if lock.try_lock().is_err() {
         progress.say("somebody else starts or ends the cluster: waiting for them");
-        lock.lock().map_err(file("lock", &path))?;
+        lock.lock().map_err(file("lock", path))?;
     }
     Ok(Lock(lock))
 }

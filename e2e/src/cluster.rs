@@ -47,6 +47,14 @@ impl Cluster {
         Ok(cluster)
     }
 
+    /// Builds all that a cluster of our own consists of, and does not start it.
+    pub fn build(progress: &Progress) -> Result<()> {
+        let _lock = lock(progress)?;
+        let binaries = Binaries::obtain(progress)?;
+        progress.say(&format!("everything is in {}", binaries.bin().display()));
+        Ok(())
+    }
+
     /// The cluster that KUBECONFIG names, else our own if it runs.
     pub fn connect() -> Result<Cluster> {
         if let Some(cluster) = Cluster::given() {

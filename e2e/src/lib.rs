@@ -15,6 +15,7 @@ mod command;
 mod control_plane;
 mod error;
 mod faults;
+mod found;
 mod host;
 pub mod images;
 mod init;

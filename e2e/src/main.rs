@@ -18,12 +18,20 @@ struct Arguments {
 enum Verb {
     /// Start it; the first time, build everything that it consists of.
     Up,
+    /// Only build what it consists of.
+    Build,
     /// End it and leave nothing behind but the cache of programs.
     Down,
     /// Say what there is.
     Status,
     /// Print what a shell needs: eval "$(egret-cluster env)".
     Env,
+    /// Give every node the images of these archives, as `cargo xtask images` writes them.
+    Import {
+        /// OCI archives.
+        #[arg(required = true)]
+        archives: Vec<PathBuf>,
+    },
     /// Be the first process of a machine of the cluster.
     #[command(hide = true)]
     Machine {
@@ -35,12 +43,20 @@ enum Verb {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().verb {
         Verb::Up => Cluster::up(&Progress::to_stderr()).map(|cluster| environment(&cluster)),
+        Verb::Build => Cluster::build(&Progress::to_stderr()).map(|()| String::new()),
         Verb::Down => Cluster::down(&Progress::to_stderr()).map(|()| String::new()),
         Verb::Status => status(),
         Verb::Env => Cluster::connect().map(|cluster| environment(&cluster)),
+        Verb::Import { archives } => import(&archives),
         Verb::Machine { directory } => run_machine(&directory).map(|()| String::new()),
     };
     finish(outcome)
+}
+
+fn import(archives: &[PathBuf]) -> Result<String> {
+    let cluster = Cluster::connect()?;
+    archives.iter().try_for_each(|archive| cluster.import(archive))?;
+    Ok(format!("{} images are in every node", archives.len()))
 }
 
 fn environment(cluster: &Cluster) -> String {

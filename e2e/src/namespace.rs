@@ -21,14 +21,18 @@ pub struct Namespace {
 }
 
 impl Namespace {
-    /// Makes `test-<pid>`: process ids keep runs on one cluster apart.
+    /// Makes one named after the test and this process: process ids keep runs on one cluster apart.
     pub fn new(cluster: &Cluster, test: &str) -> Result<Namespace> {
         let name = format!("{test}-{}", process::id());
         cluster.apply(&format!(
             "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {name}\n  labels:\n    \
              egret.dev/e2e: test\n    pod-security.kubernetes.io/enforce: restricted\n"
         ))?;
-        Ok(Namespace { cluster: cluster.clone(), name, volumes: Vec::new() })
+        let namespace = Namespace { cluster: cluster.clone(), name, volumes: Vec::new() };
+        // No pod is admitted before the controllers have made it.
+        let account = ["get", "serviceaccount", "default"];
+        namespace.until("a service account", Duration::from_secs(60), &account, |_| true)?;
+        Ok(namespace)
     }
 
     /// Its name.

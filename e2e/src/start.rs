@@ -4,7 +4,9 @@ use crate::{
     Cluster, Error, Progress, Result,
     binaries::{Binaries, make_directory},
     certificates::{Authority, write_secret},
-    cgroup, control_plane,
+    cgroup,
+    command::QUICK,
+    control_plane,
     error::file,
     host, images,
     layout::{self, DNS_SERVICE, Machine, RUN},
@@ -55,6 +57,11 @@ pub(crate) fn start(
 
 /// Starts a machine again that was lost.
 pub(crate) fn restart(machine: Machine, progress: &Progress) -> Result<()> {
+    // The kernel takes the old cable back a moment after the last process.
+    Wait::new(machine.name(), "the end of its cable", QUICK).until(|| {
+        let there = network::left().iter().any(|link| link == machine.cable());
+        if there { Err(format!("{} is still there", machine.cable())) } else { Ok(()) }
+    })?;
     let pid = machine::start(machine)?;
     network::plug(machine, pid)?;
     machine::release_all(machine, progress)

@@ -1,22 +1,9 @@
 //! What every other test takes for granted of the cluster it runs on.
 
-use egret_e2e::{Cluster, Namespace, capable, images::BUSYBOX, layout::Machine};
+use egret_e2e::{Cluster, Namespace, images::BUSYBOX, layout::Machine};
 use std::{fs, time::Duration};
 
 const PATIENCE: Duration = Duration::from_secs(90);
-
-/// The cluster to test on; none is fine where there cannot be one.
-fn cluster() -> Option<Cluster> {
-    match Cluster::connect() {
-        Ok(cluster) => Some(cluster),
-        Err(error) if std::env::var_os("EGRET_E2E_REQUIRED").is_some() => panic!("{error}"),
-        Err(error) => {
-            let why = capable().err().unwrap_or_else(|| error.to_string());
-            eprintln!("SKIPPED: {why}");
-            None
-        }
-    }
-}
 
 /// A pod as Egret makes them, on this node: a native sidecar that echoes, and a task beside it.
 fn pod(name: &str, node: &str, image: &str) -> String {
@@ -77,7 +64,7 @@ fn ask(namespace: &Namespace, from: &str, network: &str, address: &str) -> Strin
 
 #[test]
 fn pods_of_two_nodes_reach_each_other_and_their_services() {
-    let Some(cluster) = cluster() else { return };
+    let Some(cluster) = Cluster::for_test() else { return };
     let nodes = cluster.ready_nodes().unwrap();
     let [a, b, ..] = &nodes[..] else { panic!("two nodes are needed, ready are {nodes:?}") };
     let namespace = Namespace::new(&cluster, "smoke").unwrap();
@@ -102,7 +89,7 @@ fn pods_of_two_nodes_reach_each_other_and_their_services() {
 
 #[test]
 fn a_pod_that_is_not_restricted_is_refused() {
-    let Some(cluster) = cluster() else { return };
+    let Some(cluster) = Cluster::for_test() else { return };
     let namespace = Namespace::new(&cluster, "restricted").unwrap();
     let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: x}\nspec:\n  hostNetwork: true\n  \
                containers: [{name: x, image: x, securityContext: {privileged: true}}]\n";
@@ -112,7 +99,7 @@ fn a_pod_that_is_not_restricted_is_refused() {
 
 #[test]
 fn what_a_pod_writes_to_its_volume_is_read_on_the_host() {
-    let Some(cluster) = cluster().filter(Cluster::is_own) else { return };
+    let Some(cluster) = Cluster::own_for_test() else { return };
     let mut namespace = Namespace::new(&cluster, "volume").unwrap();
     let directory = namespace.volume("data", Machine::B).unwrap();
     let claim = format!(
