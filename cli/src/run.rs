@@ -120,11 +120,25 @@ fn load(options: &Options) -> Result<(Loaded, PackingPlan), Problems> {
         let stopped = Problem::new(origin(), "the topology is stopped").of("spec.state");
         problems.push(stopped.with("pass --set state=Running to run it"));
     }
+    problems.extend(options.summary_file.as_deref().and_then(unwritable));
     if !problems.is_empty() {
         return Err(Problems(problems));
     }
     let packing = plan::pack(&options.file, logical)?;
     Ok((loaded, packing))
+}
+
+/// Says so now and not after a long run, whose summary would be lost.
+fn unwritable(summary: &Path) -> Option<Problem> {
+    let directory = summary.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let why = match directory.unwrap_or(Path::new(".")).metadata() {
+        Err(error) => format!("its directory cannot be used: {error}"),
+        Ok(directory) if !directory.is_dir() => "what holds it is no directory".to_owned(),
+        Ok(_) if summary.is_dir() => "it is a directory".to_owned(),
+        Ok(_) => return None,
+    };
+    let origin = Origin::whole(&format!("--summary-file {}", summary.display()));
+    Some(Problem::new(origin, format!("the summary cannot be written: {why}")))
 }
 
 fn run(options: &Options, loaded: &Loaded, packing: &PackingPlan) -> Exit {

@@ -26,6 +26,7 @@ fn what_the_user_wrote_wrong_is_exit_code_2() {
         (vec!["validate", "/no/such/file"], "cannot read the file"),
         (vec!["plan", file, "--instance", "/bin/true"], "printed no description"),
         (vec!["run", file, "--duration", "3"], "a number has no unit"),
+        (vec!["run", file, "--summary-file", "/no/such/file"], "the summary cannot be written"),
         (vec!["frobnicate"], "unrecognized subcommand"),
     ] {
         let (code, stdout, stderr) = said(&args);

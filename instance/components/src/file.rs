@@ -17,7 +17,8 @@ const BUFFER: usize = 256 << 10;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FileConfig {
     /// The file. `{task}` stands for the task's id and `{index}` for its place among the
-    /// component's tasks, from 0; one of them is needed where there are several.
+    /// component's tasks, from 0; one of them is needed where there are several. Directories that
+    /// are missing are made.
     pub path: String,
     /// What a line holds. Default: text.
     #[serde(default)]

@@ -2,9 +2,10 @@
 
 use anyhow::{Context as _, Result};
 use std::{
-    fs::{File, OpenOptions},
+    fs::{self, File, OpenOptions},
     io,
     os::unix::fs::FileExt as _,
+    path::Path,
 };
 
 /// Bytes looked at when searching backwards for the last line feed.
@@ -55,9 +56,12 @@ pub(super) struct WriteError {
 }
 
 impl Target {
-    /// Opens or makes the file, and cuts off a last line that is not whole.
+    /// Opens or makes the file and its directories, and cuts off a last line that is not whole.
     pub(super) fn open(path: &str, overwrite: bool, fsync: bool) -> Result<Target> {
-        let file = OpenOptions::new().read(true).append(true).create(true).open(path);
+        let directory = Path::new(path).parent().filter(|parent| !parent.as_os_str().is_empty());
+        let made = directory.map_or(Ok(()), fs::create_dir_all);
+        let file =
+            made.and_then(|()| OpenOptions::new().read(true).append(true).create(true).open(path));
         let file = match file {
             // Pipes and terminals may be open to writers only.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {

@@ -149,9 +149,17 @@ fn several_tasks_need_a_placeholder() {
 }
 
 #[test]
+fn directories_that_are_missing_are_made() {
+    let written = Written::new();
+    let path = written.folder.path().join("deeply/nested/out");
+    written.sink(json!({"path": path.display().to_string()}));
+    assert!(path.is_file());
+}
+
+#[test]
 fn what_cannot_be_opened_or_is_wrong_is_named() {
-    let error = refused(json!({"path": "/nowhere/at/all"}), 1);
-    assert!(error.contains("`it`") && error.contains("`/nowhere/at/all`"), "{error}");
+    let error = refused(json!({"path": "/dev/null/at/all"}), 1);
+    assert!(error.contains("`it`") && error.contains("`/dev/null/at/all`"), "{error}");
     assert!(refused(json!({}), 1).contains("missing field `path`"));
     let error = refused(json!({"path": "x", "mode": "truncate"}), 1);
     assert!(error.contains("at `mode`") && error.contains("`append`"), "{error}");
