@@ -18,8 +18,8 @@ use std::{
 
 /// Holds a pod's namespaces.
 pub const PAUSE: &str = "egret.dev/e2e/pause:1";
-/// A shell, `nc`, `wget`, `nslookup` and the like for tests, and `probe` (in `cluster/tools`), which
-/// echoes and asks over TCP and UDP.
+/// A shell, `nc`, `wget`, `nslookup` and the like for tests, and `probe` (in `cluster/tools`),
+/// which echoes and asks over TCP and UDP.
 pub const BUSYBOX: &str = "egret.dev/e2e/busybox:1";
 
 /// Unpacking 50 MB on a busy machine.

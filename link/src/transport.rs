@@ -102,8 +102,8 @@ pub fn widen(connection: &Connection, streams: u32) {
     connection.set_receive_window(window);
 }
 
-/// Credit of a connection with this many incoming streams: their sum, a reserve, and what QUIC keeps
-/// to itself, which announces credit only when an eighth of the window has been read.
+/// Credit of a connection with this many incoming streams: their sum, a reserve, and what QUIC
+/// keeps to itself, which announces credit only when an eighth of the window has been read.
 fn credit(streams: u32, stream: u32) -> u64 {
     let all = u64::from(stream) * u64::from(streams) + u64::from(WINDOW_RESERVE);
     all + all.div_ceil(7)

@@ -7,6 +7,7 @@ mod manager;
 mod mischief;
 mod net;
 mod outlet;
+mod process;
 mod step;
 mod watch;
 
@@ -25,9 +26,9 @@ use egret_topology::{
     id::{PodId, TaskId},
     plan::{PlanIndex, RunState},
 };
-use instance::Process;
 use manager::{Manager, Pod};
 use net::{Connection, End, Message, Stream};
+use process::Process;
 use std::{
     cmp::{Ordering, Reverse},
     collections::{BTreeMap, BinaryHeap},

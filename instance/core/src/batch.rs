@@ -34,8 +34,8 @@ pub struct Batch {
     pub positions: BTreeMap<String, u64>,
     /// Answers to [`ToTask::WhoHolds`].
     pub holds: Vec<Hold>,
-    /// Where the task now is in its life. It travels with what it did before, so that nobody hears of
-    /// an end first and of positions later.
+    /// Where the task now is in its life. It travels with what it did before, so that nobody hears
+    /// of an end first and of positions later.
     pub phase: Option<Phase>,
 }
 

@@ -49,8 +49,8 @@ pub(crate) enum Fault {
     Twin {
         task: TaskId,
     },
-    /// A process stands still for this long, its I/O thread too; longer than a silent link lasts, it
-    /// has missed its own end.
+    /// A process stands still for this long, its I/O thread too; longer than a silent link lasts,
+    /// it has missed its own end.
     FreezeTask {
         task: TaskId,
         lasts: u64,

@@ -184,7 +184,8 @@ impl Draft {
             let fail = if fails { rng.between(0, 30) } else { 0 };
             let mut config = json!({
                 "cost": cost, "fail": fail, "failsUntil": heals_at, "pad": pad,
-                "hold": rng.between(1, 12), "loose": if rng.chance(300) { 200 } else { 0 }, "to": self.receivers(at, &starts),
+                "hold": rng.between(1, 12), "loose": if rng.chance(300) { 200 } else { 0 },
+                "to": self.receivers(at, &starts),
             });
             if self.components[at].component == "source" {
                 let base = inputs.last().map_or(0, |input| input.base + input.pieces());

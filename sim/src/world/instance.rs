@@ -3,15 +3,12 @@
 use super::{
     Event, World,
     net::{End, Message, Writer},
+    process::{Halves, Process},
 };
-use crate::{
-    bug::Bug, invariant::Invariant, scenario::MS, situation::Situation, trace::Entry, witness::Life,
-};
+use crate::{bug::Bug, invariant::Invariant, scenario::MS, situation::Situation, trace::Entry};
 use bytes::Bytes;
 use egret_core::{
-    batch::{Batch, ToTask},
     bolt_task::BoltTask,
-    budget::Budget,
     context::context,
     gateway::{Event as Wish, Gateway},
     spout_task::SpoutTask,
@@ -20,67 +17,16 @@ use egret_core::{
 };
 use egret_sdk::{Metrics, Waker};
 use egret_topology::{
-    id::{Incarnation, PodId, TaskId},
+    id::{Incarnation, TaskId},
     plan::{PlanIndex, RunState},
 };
 use egret_wire::{
-    control::{LossScope, Phase},
+    control::LossScope,
     cut::Frame,
     header::Kind,
     preamble::{Class, StreamKey},
 };
-use std::collections::{BTreeMap, VecDeque};
-
-/// Both halves, once the stream manager has said what to run.
-pub(super) struct Halves {
-    pub(super) task: Task,
-    pub(super) gateway: Gateway,
-    pub(super) budget: Budget,
-    pub(super) stats: Stats,
-}
-
-/// One process that runs one life of a task.
-pub(super) struct Process {
-    pub(super) task: TaskId,
-    pub(super) incarnation: Incarnation,
-    pub(super) pod: PodId,
-    pub(super) life: Life,
-    pub(super) alive: bool,
-    pub(super) connection: Option<usize>,
-    /// Registered over the connection that it has.
-    pub(super) registered: bool,
-    backoff: u64,
-    pub(super) halves: Option<Halves>,
-    /// What the gateway half has for the task half.
-    pub(super) inbox: Vec<ToTask>,
-    pub(super) step_at: Option<u64>,
-    pub(super) busy_until: u64,
-    pub(super) stalled_until: u64,
-    /// The task waits for this lane.
-    pub(super) stuck: Option<usize>,
-    pub(super) closed: bool,
-    /// What the task half has for the gateway half, and from when on that sees it.
-    pub(super) batches: VecDeque<(u64, Batch)>,
-    pub(super) withheld: Batch,
-    writers: BTreeMap<StreamKey, usize>,
-    /// Everything settled so far, to be told again on every link.
-    pub(super) settled: BTreeMap<String, u64>,
-    pub(super) phase: Phase,
-    /// Roots that have failed so far.
-    failed: u64,
-    timer: Option<u64>,
-    reports: bool,
-    pub(super) latencies: u64,
-    /// Lengths of the data frames that wait for the task, in order.
-    pub(super) lengths: VecDeque<usize>,
-    pub(super) done: u64,
-    /// Lane of each outgoing stream, and bytes of it that have not left.
-    pub(super) lanes: BTreeMap<StreamKey, (usize, usize)>,
-    /// When the gateway last could not read.
-    pub(super) full_at: u64,
-    /// Data on its way: per destination, when it left and up to which counter.
-    pub(super) on_the_way: BTreeMap<TaskId, VecDeque<(u64, u64)>>,
-}
+use std::collections::BTreeMap;
 
 /// Bytes of one write.
 const WRITE: usize = 64 << 10;
@@ -106,37 +52,8 @@ impl World {
         let life = self.observed.witness().born(task, incarnation);
         self.note(Entry::Born(task, incarnation.0));
         self.disturb();
-        self.processes.push(Process {
-            task,
-            incarnation,
-            pod: self.plan.pod_of(task).unwrap_or_default(),
-            life,
-            alive: true,
-            connection: None,
-            registered: false,
-            backoff: 10 * MS,
-            halves: None,
-            inbox: Vec::new(),
-            step_at: None,
-            busy_until: 0,
-            stalled_until: 0,
-            stuck: None,
-            closed: false,
-            batches: VecDeque::new(),
-            withheld: Batch::default(),
-            writers: BTreeMap::new(),
-            settled: BTreeMap::new(),
-            phase: Phase::Starting,
-            failed: 0,
-            timer: None,
-            reports: false,
-            latencies: 0,
-            lengths: VecDeque::new(),
-            done: 0,
-            lanes: BTreeMap::new(),
-            full_at: 0,
-            on_the_way: BTreeMap::new(),
-        });
+        let pod = self.plan.pod_of(task).unwrap_or_default();
+        self.processes.push(Process::new(task, incarnation, pod, life));
         let process = self.processes.len() - 1;
         self.schedule(self.now, Event::Connect { process });
         process

@@ -1,6 +1,6 @@
 //! The user's thread of an instance, step by step, and its way to the I/O thread.
 
-use super::{Event, World, instance::Process, outlet::Outlet};
+use super::{Event, World, outlet::Outlet, process::Process};
 use crate::{bug::Bug, invariant::Invariant, situation::Situation, trace::Entry, witness::Witness};
 use egret_core::task::{Step, Task};
 use egret_wire::{control::Phase, preamble::Class};
