@@ -13,10 +13,10 @@ mod pod;
 mod record;
 
 pub use disruption_budget::disruption_budget;
-pub use identity::{Identities, authority, identity};
+pub use identity::{CA, CA_KEY, Identities, authority, identity};
 pub use network_policy::network_policy;
 pub use pod::pod;
-pub use record::record;
+pub use record::{RECORD, record};
 
 use crate::{names, record::Record};
 use egret_crd::resource::{GROUP, VERSION};

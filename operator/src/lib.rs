@@ -6,10 +6,33 @@
 //! fetch ─► validate ─► pack ─► build ─► apply ─► status
 //! reads    logical     record  objects  writes   conditions
 //! ```
+//!
+//! `validate`, `pack`, `build`, `stages`, `flow` and `status` are pure. What is decided is recorded
+//! before it is done ([`record`]); [`reconcile`] puts the stages in their order.
 
+pub mod apply;
+pub mod backoff;
 pub mod build;
+pub mod channel;
+pub mod context;
+pub mod controller;
 pub mod digest;
+pub mod events;
+pub mod fetch;
+pub mod flow;
+pub mod identities;
+pub mod metrics;
 pub mod names;
+pub mod observe;
+pub mod options;
 pub mod pack;
+pub mod reason;
+pub mod reconcile;
 pub mod record;
+mod run;
+pub mod stages;
+pub mod status;
+pub mod sweep;
 pub mod validate;
+
+pub use run::{Error, main};

@@ -1,3 +1,7 @@
-//! The operator.
+//! The operator as a process of its own.
 
-fn main() {}
+use egret_process::Exit;
+
+fn main() -> Exit {
+    egret_operator::main(std::env::args_os())
+}

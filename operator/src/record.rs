@@ -10,6 +10,7 @@ use egret_topology::{
     plan::RunState,
 };
 use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
 
 /// Where a topology is on its way through a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +40,9 @@ pub struct PodRecord {
     pub life: u32,
     /// Digest of what it is made of.
     pub definition: String,
+    /// Where its stream manager listens, or did in the life before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<SocketAddr>,
 }
 
 /// The images of the data plane: pinned, so that a newer operator restarts nothing.
@@ -152,15 +156,31 @@ impl Record {
         for (i, definition) in definitions.into_iter().enumerate() {
             match self.pods.get_mut(i) {
                 Some(pod) if pod.definition == definition => {}
-                Some(pod) => *pod = PodRecord { life: pod.life.saturating_add(1), definition },
-                None => self.pods.push(PodRecord { life: 1, definition }),
+                Some(pod) => {
+                    pod.life = pod.life.saturating_add(1);
+                    pod.definition = definition;
+                }
+                None => self.pods.push(PodRecord { life: 1, definition, address: None }),
             }
         }
         let count = self.packing.pods.len();
         // A pod that comes back in a later plan is another one.
         for gone in self.pods.iter_mut().skip(count) {
             gone.definition.clear();
+            gone.address = None;
         }
+    }
+
+    /// A pod has an address.
+    pub fn found(&mut self, pod: PodId, address: SocketAddr) {
+        if let Some(pod) = self.pods.get_mut(pod.0 as usize) {
+            pod.address = Some(address);
+        }
+    }
+
+    /// Where all stream managers listen, if that is known of each.
+    pub fn addresses(&self) -> Option<Vec<SocketAddr>> {
+        self.pods().map(|(_, pod)| pod.address).collect()
     }
 
     /// A pod is gone for good: its place is taken by a new one under a fresh name.
@@ -172,7 +192,10 @@ impl Record {
 
     /// All pods begin a new life.
     pub fn replace_all(&mut self) {
-        self.pods.iter_mut().for_each(|pod| pod.life = pod.life.saturating_add(1));
+        for pod in &mut self.pods {
+            pod.life = pod.life.saturating_add(1);
+            pod.address = None;
+        }
     }
 
     /// Takes tasks and groupings over: others are a new epoch.

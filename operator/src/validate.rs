@@ -2,7 +2,7 @@
 
 mod guard;
 
-pub use guard::Allowed;
+pub use guard::{Allowed, Feature};
 
 use egret_crd::Topology;
 use egret_topology::{

@@ -2,6 +2,7 @@
 
 use super::Owner;
 use crate::names;
+use base64::{Engine, engine::general_purpose::STANDARD};
 use egret_link::{Kept, Pem};
 use egret_topology::{
     id::{PodId, TaskId},
@@ -9,6 +10,11 @@ use egret_topology::{
 };
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
+
+/// Key of a CA's certificate in its Secret.
+pub const CA: &str = "ca.pem";
+/// Key of a CA's private key in its Secret.
+pub const CA_KEY: &str = "ca-key.pem";
 
 /// The identities of one pod.
 #[derive(Clone)]
@@ -34,17 +40,13 @@ impl Identities {
 pub fn identity(owner: &Owner<'_>, identities: &Identities) -> Value {
     let mut metadata = owner.metadata(&names::identity(owner.name, identities.pod));
     metadata["annotations"] = json!({names::RENEW_AT: identities.renew_at.to_string()});
-    let mut data = Map::new();
-    data.insert("ca.pem".to_owned(), identities.manager.ca.as_str().into());
-    let mut add = |who: &str, pem: &Pem| {
-        data.insert(format!("{who}.cert.pem"), pem.cert.as_str().into());
-        data.insert(format!("{who}.key.pem"), pem.key.as_str().into());
-    };
-    add("pod", &identities.manager);
-    for (task, pem) in &identities.tasks {
-        add(&format!("task-{task}"), pem);
-    }
-    secret(metadata, data.into())
+    let manager = ("pod".to_owned(), &identities.manager);
+    let tasks = identities.tasks.iter().map(|(task, pem)| (format!("task-{task}"), pem));
+    let parts = std::iter::once(manager).chain(tasks).flat_map(|(who, pem)| {
+        [(format!("{who}.cert.pem"), pem.cert.as_str()), (format!("{who}.key.pem"), &pem.key)]
+    });
+    let ca = std::iter::once((CA.to_owned(), identities.manager.ca.as_str()));
+    secret(metadata, ca.chain(parts))
 }
 
 /// The Secret with the CA of a topology. It lives with the operator and is mounted nowhere; being
@@ -58,15 +60,19 @@ pub fn authority(owner: &Owner<'_>, operator_namespace: &str, kept: &Kept) -> Va
         "labels": labels,
         "annotations": {names::NAMESPACE: owner.namespace},
     });
-    secret(metadata, json!({"ca.pem": kept.ca, "ca-key.pem": kept.key}))
+    let data = [(CA, kept.ca.as_str()), (CA_KEY, &kept.key)];
+    secret(metadata, data.map(|(key, text)| (key.to_owned(), text)))
 }
 
-fn secret(metadata: Value, data: Value) -> Value {
+fn secret<'a>(metadata: Value, data: impl IntoIterator<Item = (String, &'a str)>) -> Value {
+    // Not as `stringData`: what is left out of that later would stay.
+    let data: Map<String, Value> =
+        data.into_iter().map(|(key, text)| (key, STANDARD.encode(text).into())).collect();
     json!({
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": metadata,
         "type": "Opaque",
-        "stringData": data,
+        "data": data,
     })
 }

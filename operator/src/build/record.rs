@@ -5,7 +5,7 @@ use crate::{names, record::Record};
 use serde_json::{Value, json};
 
 /// Key of the record in its ConfigMap.
-pub(crate) const KEY: &str = "record.json";
+pub const RECORD: &str = "record.json";
 
 /// It goes with the topology.
 pub fn record(owner: &Owner<'_>, record: &Record) -> Value {
@@ -13,6 +13,6 @@ pub fn record(owner: &Owner<'_>, record: &Record) -> Value {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": owner.metadata(&names::record(owner.name)),
-        "data": {KEY: record.write()},
+        "data": {RECORD: record.write()},
     })
 }

@@ -209,7 +209,7 @@ fn a_secret_has_all_that_its_pod_mounts() {
     assert!(identities.are_of(packed));
     assert!(!identities.are_of(&world.record.packing.pods[1]));
     let secret: Secret = typed(&identity(&world.owner(), &identities));
-    let data = secret.string_data.unwrap();
+    let data = secret.data.unwrap();
     for volume in world.pods()[0]["spec"]["volumes"].as_array().unwrap() {
         for item in volume["secret"]["items"].as_array().into_iter().flatten() {
             assert!(data.contains_key(item["key"].as_str().unwrap()), "{item}");

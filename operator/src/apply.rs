@@ -1,0 +1,234 @@
+//! Writes objects: what may be written again is applied, what must be there once is created, and a
+//! record is replaced only by who has read it.
+
+use crate::{
+    build::{self, Owner},
+    fetch::Versioned,
+    names,
+    record::Record,
+};
+use egret_crd::{Topology, TopologyStatus};
+use k8s_openapi::{
+    api::core::v1::{ConfigMap, Pod, Secret},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{
+        ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams,
+    },
+};
+use serde_json::{Value, json};
+
+/// Why something could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The API server refuses it for what it is: writing it again does not help.
+    #[error("the API server refuses {what}: {why}")]
+    Refused {
+        /// What was written.
+        what: String,
+        /// Its words.
+        why: String,
+    },
+    /// It was changed meanwhile, by somebody else.
+    #[error("{what} was changed by somebody else")]
+    Stale {
+        /// What was written.
+        what: String,
+    },
+    /// The API server does not answer, or not now.
+    #[error("the API server does not take {what}: {source}")]
+    Api {
+        /// What was written.
+        what: String,
+        /// Its words.
+        source: kube::Error,
+    },
+    /// An object cannot be read back; a mistake of this program.
+    #[error("{what} is malformed: {why}")]
+    Malformed {
+        /// What was built.
+        what: String,
+        /// Why.
+        why: String,
+    },
+}
+
+fn failed(what: &str, source: kube::Error) -> Error {
+    let what = what.to_owned();
+    match source {
+        kube::Error::Api(status) if status.code == 409 => Error::Stale { what },
+        // Invalid, or forbidden by admission, quota or rights.
+        kube::Error::Api(status) if matches!(status.code, 400 | 403 | 422) => {
+            Error::Refused { what, why: status.message }
+        }
+        source => Error::Api { what, source },
+    }
+}
+
+/// What an object is called in errors.
+fn called(object: &Value) -> String {
+    let kind = object["kind"].as_str().unwrap_or_default();
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    format!("{kind} {name}")
+}
+
+fn params() -> PatchParams {
+    // Whoever else has set our fields was wrong; a conflict would be tried again for ever.
+    PatchParams::apply(names::FIELD_MANAGER).force()
+}
+
+/// Applies an object on the server's side.
+pub async fn apply(client: &Client, object: &Value) -> Result<(), Error> {
+    let what = called(object);
+    let malformed = |why: &str| Error::Malformed { what: what.clone(), why: why.to_owned() };
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let (Some(version), Some(kind)) = (text(&object["apiVersion"]), text(&object["kind"])) else {
+        return Err(malformed("it has no kind"));
+    };
+    let (group, version) = version.split_once('/').unwrap_or(("", &version));
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, &kind));
+    let metadata = &object["metadata"];
+    let (Some(name), Some(namespace)) = (text(&metadata["name"]), text(&metadata["namespace"]))
+    else {
+        return Err(malformed("it has no name"));
+    };
+    let objects: Api<DynamicObject> = Api::namespaced_with(client.clone(), &namespace, &resource);
+    let patched = objects.patch(&name, &params(), &Patch::Apply(object)).await;
+    patched.map(drop).map_err(|source| failed(&what, source))
+}
+
+/// Creates a pod, if there is none of that name.
+pub async fn create_pod(client: &Client, namespace: &str, object: Value) -> Result<(), Error> {
+    let what = called(&object);
+    let pod: Pod = serde_json::from_value(object)
+        .map_err(|error| Error::Refused { what: what.clone(), why: error.to_string() })?;
+    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    match pods.create(&post(), &pod).await {
+        Ok(_) => Ok(()),
+        // The watch may be behind.
+        Err(kube::Error::Api(status)) if status.reason == "AlreadyExists" => Ok(()),
+        Err(source) => Err(failed(&what, source)),
+    }
+}
+
+/// Deletes a pod, if it is still that one.
+pub async fn delete_pod(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+    uid: &str,
+) -> Result<(), Error> {
+    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let same = DeleteParams {
+        preconditions: Some(kube::api::Preconditions {
+            uid: Some(uid.to_owned()),
+            ..kube::api::Preconditions::default()
+        }),
+        ..DeleteParams::default()
+    };
+    match pods.delete(name, &same).await {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(()),
+        Err(source) => Err(failed(&format!("the end of Pod {name}"), source)),
+    }
+}
+
+/// Writes a record, if nobody has since it was read. Returns its new version.
+pub async fn record(
+    client: &Client,
+    owner: &Owner<'_>,
+    record: &Record,
+    version: Option<&str>,
+) -> Result<Versioned<Option<Record>>, Error> {
+    let mut object = build::record(owner, record);
+    let what = called(&object);
+    if let Some(version) = version {
+        object["metadata"]["resourceVersion"] = version.into();
+    }
+    let map: ConfigMap = serde_json::from_value(object)
+        .map_err(|error| Error::Malformed { what: what.clone(), why: error.to_string() })?;
+    let maps: Api<ConfigMap> = Api::namespaced(client.clone(), owner.namespace);
+    let written = match version {
+        Some(_) => maps.replace(&map.name_any(), &post(), &map).await,
+        None => maps.create(&post(), &map).await,
+    };
+    let written = written.map_err(|source| failed(&what, source))?;
+    Ok(Versioned { value: Some(record.clone()), version: written.metadata.resource_version })
+}
+
+/// Keeps a CA, unless there is one already: two operators must not have two.
+pub async fn create_authority(client: &Client, object: Value) -> Result<bool, Error> {
+    let what = called(&object);
+    let secret: Secret = serde_json::from_value(object)
+        .map_err(|error| Error::Malformed { what: what.clone(), why: error.to_string() })?;
+    let namespace = secret.namespace().unwrap_or_default();
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), &namespace);
+    match secrets.create(&post(), &secret).await {
+        Ok(_) => Ok(true),
+        Err(kube::Error::Api(status)) if status.reason == "AlreadyExists" => Ok(false),
+        Err(source) => Err(failed(&what, source)),
+    }
+}
+
+/// Forgets the CA of a topology that is gone.
+pub async fn forget_authority(client: &Client, namespace: &str, uid: &str) -> Result<(), Error> {
+    let name = names::authority(uid);
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
+    match secrets.delete(&name, &DeleteParams::default()).await {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+        Err(source) => Err(failed(&format!("the end of Secret {name}"), source)),
+    }
+}
+
+/// Writes the status of a topology.
+pub async fn status(
+    client: &Client,
+    owner: &Owner<'_>,
+    status: &TopologyStatus,
+) -> Result<(), Error> {
+    let topologies: Api<Topology> = Api::namespaced(client.clone(), owner.namespace);
+    let object = json!({
+        "apiVersion": egret_topology::resource::API_VERSION,
+        "kind": egret_topology::resource::KIND,
+        // A namesake that came meanwhile is another topology.
+        "metadata": {"name": owner.name, "uid": owner.uid},
+        "status": status,
+    });
+    let written = topologies.patch_status(owner.name, &params(), &Patch::Apply(&object)).await;
+    written.map(drop).map_err(|source| failed("the status", source))
+}
+
+/// Adds or removes our finalizer of a topology. Somebody else's stay.
+pub async fn finalizer(client: &Client, metadata: &ObjectMeta, wanted: bool) -> Result<(), Error> {
+    let mut list = metadata.finalizers.clone().unwrap_or_default();
+    if list.iter().any(|known| known == names::FINALIZER) == wanted {
+        return Ok(());
+    }
+    if wanted {
+        list.push(names::FINALIZER.to_owned());
+    } else {
+        list.retain(|known| known != names::FINALIZER);
+    }
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let topologies: Api<Topology> = Api::namespaced(client.clone(), &text(&metadata.namespace));
+    let patch = json!({"metadata": {
+        "finalizers": list,
+        // If somebody else has changed the list, ours is out of date.
+        "resourceVersion": metadata.resource_version,
+    }});
+    let patched = topologies
+        .patch_metadata(&text(&metadata.name), &PatchParams::default(), &Patch::Merge(&patch))
+        .await;
+    match patched {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+        Err(source) => Err(failed("the finalizer", source)),
+    }
+}
+
+fn post() -> PostParams {
+    PostParams { field_manager: Some(names::FIELD_MANAGER.to_owned()), ..PostParams::default() }
+}

@@ -1,0 +1,115 @@
+//! What all reconciliations share, and what is remembered of each topology.
+
+use crate::{
+    channel::Channel,
+    events::Events,
+    fetch::Versioned,
+    flow::Watch,
+    metrics::Metrics,
+    record::{Images, Record},
+    validate::Allowed,
+};
+use egret_crd::{Topology, TopologyStatus};
+use egret_link::Authority;
+use egret_topology::{
+    declaration::Catalog,
+    id::{PodId, TaskId},
+};
+use k8s_openapi::api::core::v1::Pod;
+use kube::{
+    Client,
+    core::DeserializeGuard,
+    runtime::reflector::{ObjectRef, Store},
+};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+use tokio::sync::mpsc;
+
+/// A topology as it is watched: one that cannot be read disturbs no other.
+pub type Guarded = DeserializeGuard<Topology>;
+
+/// Names topologies that are worth a look.
+pub type Wake = mpsc::Sender<ObjectRef<Guarded>>;
+
+/// What the administrator has set.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Namespace of the operator.
+    pub namespace: String,
+    /// Images of the data plane.
+    pub images: Images,
+    /// Namespace that may read metrics.
+    pub metrics_namespace: Option<String>,
+    /// What topologies may lay over their pods.
+    pub allowed: Allowed,
+}
+
+/// What all reconciliations share.
+pub struct Context {
+    /// The API server.
+    pub client: Client,
+    /// What the administrator has set.
+    pub settings: Settings,
+    /// The ready-made components.
+    pub catalog: Catalog,
+    /// The pods of the watched namespaces.
+    pub pods: Store<Pod>,
+    /// What is remembered of each topology, by uid.
+    pub runs: Arc<Runs>,
+    /// Tells events.
+    pub events: Events,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+    /// Wakes the controller.
+    pub wake: Wake,
+}
+
+/// What is remembered of each topology. All of it can be read or made again.
+#[derive(Default)]
+pub struct Runs(Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<Run>>>>);
+
+impl Runs {
+    /// What is remembered of a topology.
+    pub fn of(&self, uid: &str) -> Arc<tokio::sync::Mutex<Run>> {
+        self.lock().entry(uid.to_owned()).or_default().clone()
+    }
+
+    /// Forgets a topology that is gone.
+    pub fn forget(&self, uid: &str) {
+        self.lock().remove(uid);
+    }
+
+    /// Forgets all that are gone.
+    pub fn keep(&self, known: impl Fn(&str) -> bool) {
+        self.lock().retain(|uid, _| known(uid));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Arc<tokio::sync::Mutex<Run>>>> {
+        // Nothing panics while it holds the lock.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is remembered of one topology.
+#[derive(Default)]
+pub struct Run {
+    /// Its record, as last read or written; `None` if it must be read.
+    pub record: Option<Versioned<Option<Record>>>,
+    /// Its CA.
+    pub authority: Option<Authority>,
+    /// The key of its edge ids.
+    pub edge_key: u64,
+    /// The channel to its stream managers.
+    pub channel: Option<Channel>,
+    /// Of each pod, the tasks that have identities, and when these are to be renewed.
+    pub identities: BTreeMap<PodId, (Vec<TaskId>, u64)>,
+    /// Digest of what goes with the pods, and when it was applied.
+    pub applied: Option<(String, Instant)>,
+    /// Since when nothing has moved.
+    pub watch: Watch,
+    /// What was told last.
+    pub told: Option<TopologyStatus>,
+}

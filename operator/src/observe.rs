@@ -1,0 +1,172 @@
+//! What the API server says of the pods of a topology.
+
+use crate::names;
+use egret_topology::id::PodId;
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use std::net::IpAddr;
+
+/// A pod as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ObservedPod {
+    /// Its name.
+    pub name: String,
+    /// Its index.
+    pub id: PodId,
+    /// Its unique id.
+    pub uid: String,
+    /// Its address, once it has one.
+    pub ip: Option<IpAddr>,
+    /// It will be gone soon.
+    pub terminating: bool,
+    /// It will never run again: evicted, or its node is lost.
+    pub failed: bool,
+    /// Its stream manager is ready.
+    pub ready: bool,
+    /// Every task has exited as planned.
+    pub exited: bool,
+    /// Some task has.
+    pub some_exited: bool,
+    /// Why it does not start, if somebody has to do something about it.
+    pub trouble: Option<Trouble>,
+}
+
+/// Why a pod does not start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// What kind of trouble.
+    pub kind: TroubleKind,
+    /// In the words of Kubernetes.
+    pub message: String,
+}
+
+/// A kind of trouble.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TroubleKind {
+    /// No node takes it.
+    Unschedulable,
+    /// An image cannot be had.
+    Image,
+    /// A Secret, ConfigMap or volume is missing, or a container cannot be made.
+    Config,
+    /// A container ends again and again.
+    Crash,
+}
+
+/// Reasons of waiting containers that somebody has to look at.
+const WAITING: [(&str, TroubleKind); 8] = [
+    ("ErrImagePull", TroubleKind::Image),
+    ("ErrImageNeverPull", TroubleKind::Image),
+    ("ImagePullBackOff", TroubleKind::Image),
+    ("InvalidImageName", TroubleKind::Image),
+    ("CreateContainerConfigError", TroubleKind::Config),
+    ("CreateContainerError", TroubleKind::Config),
+    ("RunContainerError", TroubleKind::Config),
+    ("CrashLoopBackOff", TroubleKind::Crash),
+];
+
+/// What a pod of ours says; `None` if it is not one.
+pub fn pod(pod: &Pod) -> Option<ObservedPod> {
+    let metadata = &pod.metadata;
+    let index = metadata.labels.as_ref()?.get(names::POD)?.parse().ok()?;
+    let status = pod.status.clone().unwrap_or_default();
+    let phase = status.phase.as_deref().unwrap_or_default();
+    let condition =
+        |name: &str| status.conditions.iter().flatten().find(|condition| condition.type_ == name);
+    let containers = status.container_statuses.as_deref().unwrap_or_default();
+    let sidecars = status.init_container_statuses.as_deref().unwrap_or_default();
+    Some(ObservedPod {
+        name: metadata.name.clone()?,
+        id: PodId(index),
+        uid: metadata.uid.clone().unwrap_or_default(),
+        ip: status.pod_ip.as_deref().and_then(|ip| ip.parse().ok()),
+        terminating: metadata.deletion_timestamp.is_some(),
+        failed: phase == "Failed" || status.reason.as_deref() == Some("NodeLost"),
+        ready: condition("Ready").is_some_and(|ready| ready.status == "True"),
+        exited: phase == "Succeeded"
+            || (!containers.is_empty() && containers.iter().all(has_exited)),
+        some_exited: phase == "Succeeded" || containers.iter().any(has_exited),
+        trouble: unschedulable(condition("PodScheduled"))
+            .or_else(|| sidecars.iter().chain(containers).find_map(waiting)),
+    })
+}
+
+fn has_exited(container: &ContainerStatus) -> bool {
+    let terminated = container.state.as_ref().and_then(|state| state.terminated.as_ref());
+    terminated.is_some_and(|terminated| terminated.exit_code == 0)
+}
+
+fn unschedulable(scheduled: Option<&k8s_openapi::api::core::v1::PodCondition>) -> Option<Trouble> {
+    let scheduled = scheduled.filter(|scheduled| scheduled.status == "False")?;
+    let message = scheduled.message.clone().unwrap_or_else(|| "no node takes it".to_owned());
+    Some(Trouble { kind: TroubleKind::Unschedulable, message })
+}
+
+fn waiting(container: &ContainerStatus) -> Option<Trouble> {
+    let waiting = container.state.as_ref()?.waiting.as_ref()?;
+    let reason = waiting.reason.as_deref()?;
+    let (_, kind) = WAITING.iter().find(|(known, _)| *known == reason)?;
+    let words = waiting.message.as_deref().unwrap_or_default();
+    let message = format!("container {}: {reason}: {words}", container.name);
+    Some(Trouble { kind: *kind, message })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn observed(status: Value) -> ObservedPod {
+        let value = json!({
+            "metadata": {"name": "t-1-2", "uid": "p", "labels": {"egret.dev/pod": "1"}},
+            "status": status,
+        });
+        pod(&serde_json::from_value(value).unwrap()).unwrap()
+    }
+
+    fn container(state: Value) -> Value {
+        json!({"name": "a-0", "image": "i", "imageID": "", "ready": false, "restartCount": 0,
+               "state": state})
+    }
+
+    #[test]
+    fn a_running_pod_has_an_address() {
+        let pod = observed(json!({
+            "phase": "Running", "podIP": "10.1.2.3",
+            "conditions": [{"type": "Ready", "status": "True"}],
+            "containerStatuses": [container(json!({"running": {}}))],
+        }));
+        assert_eq!((pod.id, pod.ip), (PodId(1), Some([10, 1, 2, 3].into())));
+        assert!(pod.ready && !pod.exited && pod.trouble.is_none());
+    }
+
+    #[test]
+    fn a_pod_has_exited_when_all_its_tasks_have_as_planned() {
+        let ended = |code: i32| container(json!({"terminated": {"exitCode": code}}));
+        let with = |codes: &[i32]| {
+            let containers: Vec<Value> = codes.iter().map(|code| ended(*code)).collect();
+            observed(json!({"phase": "Running", "containerStatuses": containers})).exited
+        };
+        assert!(with(&[0, 0]));
+        assert!(!with(&[0, 1]));
+        assert!(!with(&[]));
+    }
+
+    #[test]
+    fn trouble_is_told_in_kubernetes_own_words() {
+        let pod = observed(json!({
+            "phase": "Pending",
+            "conditions": [{"type": "PodScheduled", "status": "False",
+                            "message": "0/2 nodes are available"}],
+        }));
+        let trouble = pod.trouble.unwrap();
+        assert_eq!(trouble.kind, TroubleKind::Unschedulable);
+        assert_eq!(trouble.message, "0/2 nodes are available");
+        let waiting = json!({"waiting": {"reason": "ErrImagePull", "message": "not found"}});
+        let pod = observed(json!({"containerStatuses": [container(waiting)]}));
+        let trouble = pod.trouble.unwrap();
+        assert_eq!(trouble.kind, TroubleKind::Image);
+        assert_eq!(trouble.message, "container a-0: ErrImagePull: not found");
+        let starting = json!({"waiting": {"reason": "PodInitializing"}});
+        assert_eq!(observed(json!({"containerStatuses": [container(starting)]})).trouble, None);
+    }
+}

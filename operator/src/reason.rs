@@ -1,0 +1,75 @@
+//! Why: a closed set of words for conditions, events and metrics alike.
+
+/// A reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs, reason = "each is explained where its message is made")]
+pub enum Reason {
+    ApiRefused,
+    Closing,
+    Completed,
+    ConfigMissing,
+    Crashing,
+    Deleted,
+    Draining,
+    DrainTimedOut,
+    Flowing,
+    Forbidden,
+    HandsOff,
+    ImageUnavailable,
+    Invalid,
+    LinksDown,
+    NotRunning,
+    Paused,
+    PlanRefused,
+    PodReplaced,
+    PodsPending,
+    PodsUnschedulable,
+    Running,
+    Settled,
+    Starting,
+    Stopped,
+    Stuck,
+    TasksMissing,
+    Unknown,
+    Unpackable,
+    Unreadable,
+    Valid,
+}
+
+impl Reason {
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Reason::ApiRefused => "ApiRefused",
+            Reason::Closing => "Closing",
+            Reason::Completed => "Completed",
+            Reason::ConfigMissing => "ConfigMissing",
+            Reason::Crashing => "Crashing",
+            Reason::Deleted => "Deleted",
+            Reason::Draining => "Draining",
+            Reason::DrainTimedOut => "DrainTimedOut",
+            Reason::Flowing => "Flowing",
+            Reason::Forbidden => "Forbidden",
+            Reason::HandsOff => "HandsOff",
+            Reason::ImageUnavailable => "ImageUnavailable",
+            Reason::Invalid => "Invalid",
+            Reason::LinksDown => "LinksDown",
+            Reason::NotRunning => "NotRunning",
+            Reason::Paused => "Paused",
+            Reason::PlanRefused => "PlanRefused",
+            Reason::PodReplaced => "PodReplaced",
+            Reason::PodsPending => "PodsPending",
+            Reason::PodsUnschedulable => "PodsUnschedulable",
+            Reason::Running => "Running",
+            Reason::Settled => "Settled",
+            Reason::Starting => "Starting",
+            Reason::Stopped => "Stopped",
+            Reason::Stuck => "Stuck",
+            Reason::TasksMissing => "TasksMissing",
+            Reason::Unknown => "Unknown",
+            Reason::Unpackable => "Unpackable",
+            Reason::Unreadable => "Unreadable",
+            Reason::Valid => "Valid",
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! One look at one topology: what is, what shall be, what is to be done, what is told.
+//!
+//! Nothing here waits for a stream manager, and nothing keeps another topology waiting.
+
+mod carry_out;
+mod decide;
+mod tell;
+
+use crate::{
+    apply,
+    build::Owner,
+    context::{Context, Guarded, Run},
+    fetch,
+    flow::{self, Answers, Flow},
+    metrics::Outcome,
+    names,
+    observe::{self, ObservedPod},
+    reason::Reason,
+    record::{Record, Stage},
+};
+use egret_crd::Topology;
+use egret_topology::logical::{DeletionPolicy, Logical};
+use k8s_openapi::api::core::v1::Pod;
+use kube::{
+    Resource, ResourceExt, core::error_boundary::InvalidObject, runtime::controller::Action,
+};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+/// Time until the next look while things move; what moves also wakes the controller.
+const SOON: Duration = Duration::from_secs(1);
+/// The same while a topology runs: what is stuck is found out by looking.
+const STEADY: Duration = Duration::from_secs(5);
+/// The same if nothing is to be done: what somebody else has changed is put right.
+const RARELY: Duration = Duration::from_secs(600);
+/// The same if the API server refuses something for what it is: a quota may be raised.
+const REFUSED: Duration = Duration::from_secs(30);
+
+/// Why a look has failed; it is tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Something could not be read.
+    #[error(transparent)]
+    Fetch(#[from] fetch::Error),
+    /// Something could not be written.
+    #[error(transparent)]
+    Apply(#[from] apply::Error),
+    /// Certificates or the channel could not be made.
+    #[error(transparent)]
+    Link(#[from] egret_link::Error),
+    /// A plan could not be made; a mistake of this program.
+    #[error("no plan can be made: {0}")]
+    Plan(String),
+}
+
+/// Why a topology is not accepted.
+type Refusal = (Reason, String);
+
+/// One look at one topology.
+pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Error> {
+    let began = Instant::now();
+    let looked = match &guarded.0 {
+        Ok(topology) => look(topology, &context).await,
+        Err(invalid) => unreadable(invalid, &guarded, &context).await,
+    };
+    let outcome = match &looked {
+        Ok((_, outcome)) => *outcome,
+        Err(_) => Outcome::Error,
+    };
+    context.metrics.reconciled(outcome, began.elapsed());
+    looked.map(|(action, _)| action)
+}
+
+/// A resource that a newer release has written, or nobody of ours.
+async fn unreadable(
+    invalid: &InvalidObject,
+    guarded: &Guarded,
+    context: &Context,
+) -> Result<(Action, Outcome), Error> {
+    let note = format!("the resource cannot be read: {}", invalid.error);
+    context.events.unreadable(&guarded.object_ref(&()), &note).await;
+    if invalid.metadata.deletion_timestamp.is_some() {
+        // Whatever it was, it shall not hang.
+        apply::finalizer(&context.client, &invalid.metadata, false).await?;
+    } else {
+        tell::unreadable(context, &invalid.metadata, &note).await?;
+    }
+    Ok((Action::await_change(), Outcome::Refused))
+}
+
+async fn look(topology: &Topology, context: &Context) -> Result<(Action, Outcome), Error> {
+    let deleting = topology.metadata.deletion_timestamp.is_some();
+    let hands_off = topology.annotations().get(names::HANDS_OFF).is_some_and(|off| off == "true");
+    if hands_off && !deleting {
+        let note = format!("{} is set: nothing is done until it is gone", names::HANDS_OFF);
+        context.events.normal(topology, Reason::HandsOff, &note).await;
+        return Ok((Action::await_change(), Outcome::Ok));
+    }
+    let (name, uid) = (topology.name_any(), topology.uid().unwrap_or_default());
+    let namespace = topology.namespace().unwrap_or_default();
+    let owner = Owner { name: &name, namespace: &namespace, uid: &uid };
+    let run = context.runs.of(&uid);
+    let mut run = run.lock().await;
+    let mut turn = Turn { context, topology, owner, run: &mut run, now: now_ms(), deleting };
+    let outcome = turn.take().await;
+    if matches!(outcome, Err(Error::Apply(apply::Error::Stale { .. }))) {
+        // Somebody else has decided something: read it before anything else is done.
+        run.record = None;
+    }
+    outcome
+}
+
+/// Milliseconds since 1970.
+fn now_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64
+}
+
+/// One look, with everything that it needs.
+struct Turn<'a> {
+    context: &'a Context,
+    topology: &'a Topology,
+    owner: Owner<'a>,
+    run: &'a mut Run,
+    now: u64,
+    deleting: bool,
+}
+
+/// What is seen.
+struct Seen {
+    /// All pods of the topology, also of earlier lives.
+    pods: Vec<ObservedPod>,
+    /// What the stream managers say, if there is a plan.
+    flow: Option<Flow>,
+    answers: Answers,
+}
+
+impl Turn<'_> {
+    async fn take(&mut self) -> Result<(Action, Outcome), Error> {
+        let before = self.record().await?;
+        let seen = self.see();
+        let mut record = before.clone().unwrap_or_else(|| Record::new(self.owner.uid, self.now));
+        let judged = self.judge();
+        let refused = match &judged {
+            Ok(logical) => self.go_on(&mut record, before.as_ref(), logical, &seen).await?,
+            Err(refusal) => Some(refusal.clone()),
+        };
+        let stage = record.stage;
+        self.context.metrics.staged(self.owner.uid, Some(stage));
+        if self.deleting && (stage == Stage::Down || judged.is_err()) {
+            return self.let_go().await;
+        }
+        self.keep_finalizer(stage, judged.as_ref().ok()).await?;
+        let known = before.is_some() || judged.is_ok();
+        self.tell(known.then_some(&record), &seen, refused.clone()).await?;
+        let outcome = if refused.is_some() { Outcome::Refused } else { Outcome::Ok };
+        Ok((next_look(stage, refused.is_some()), outcome))
+    }
+
+    /// The record, from memory if nobody else can have changed it.
+    async fn record(&mut self) -> Result<Option<Record>, Error> {
+        if self.run.record.is_none() {
+            self.run.record = Some(fetch::record(&self.context.client, &self.owner).await?);
+        }
+        Ok(self.run.record.as_ref().and_then(|versioned| versioned.value.clone()))
+    }
+
+    fn see(&mut self) -> Seen {
+        let ours = |pod: &Pod| {
+            pod.metadata.namespace.as_deref() == Some(self.owner.namespace)
+                && pod.owner_references().iter().any(|owner| owner.uid == self.owner.uid)
+        };
+        let pods = self.context.pods.state();
+        let pods = pods.iter().filter(|pod| ours(pod)).filter_map(|pod| observe::pod(pod));
+        let channel = self.run.channel.as_ref();
+        let answers = channel.and_then(|channel| channel.answers());
+        let plan = channel.and_then(|channel| channel.plan());
+        let flow = plan.zip(answers.as_ref()).map(|(plan, answers)| Flow::of(&plan, answers));
+        let mut seen = Seen { pods: pods.collect(), flow, answers: answers.unwrap_or_default() };
+        seen.pods.sort_by(|a, b| a.name.cmp(&b.name));
+        if let Some(flow) = &seen.flow {
+            self.run.watch.look(self.now, flow);
+        }
+        seen
+    }
+
+    /// Who holds up what does not move.
+    fn stuck(&self, seen: &Seen) -> Option<String> {
+        let flow = seen.flow.as_ref()?;
+        if !self.run.watch.is_stuck(self.now, flow) {
+            return None;
+        }
+        let plan = self.run.channel.as_ref()?.plan()?;
+        let seconds = self.run.watch.still_ms(self.now) / 1000;
+        let holder = flow::holder(&plan, &seen.answers);
+        Some(holder.unwrap_or_else(|| format!("nothing has moved for {seconds} s")))
+    }
+
+    /// Puts the finalizer where a deletion has something to drain.
+    async fn keep_finalizer(&self, stage: Stage, logical: Option<&Logical>) -> Result<(), Error> {
+        let runs = !matches!(stage, Stage::Down | Stage::Completed);
+        let drains = logical
+            .is_some_and(|logical| logical.on_cluster.deletion_policy == DeletionPolicy::Drain);
+        if self.deleting {
+            // One may be taken away then, but not put there.
+            return Ok(());
+        }
+        apply::finalizer(&self.context.client, &self.topology.metadata, runs && drains).await?;
+        Ok(())
+    }
+
+    /// A deleted topology has drained, or has nothing to drain.
+    async fn let_go(&mut self) -> Result<(Action, Outcome), Error> {
+        apply::finalizer(&self.context.client, &self.topology.metadata, false).await?;
+        self.run.channel = None;
+        self.context.runs.forget(self.owner.uid);
+        self.context.metrics.staged(self.owner.uid, None);
+        apply::forget_authority(
+            &self.context.client,
+            &self.context.settings.namespace,
+            self.owner.uid,
+        )
+        .await?;
+        Ok((Action::await_change(), Outcome::Ok))
+    }
+}
+
+fn next_look(stage: Stage, refused: bool) -> Action {
+    let pause = match stage {
+        Stage::Starting | Stage::Draining | Stage::Closing | Stage::Finishing if !refused => SOON,
+        Stage::Live if !refused => STEADY,
+        _ if refused => REFUSED,
+        _ => RARELY,
+    };
+    Action::requeue(pause)
+}

@@ -1,0 +1,222 @@
+//! What is to be done: the record first, then what pods need, then pods, then the plan.
+
+use super::{Error, Refusal, Seen, Turn, decide::Decision};
+use crate::{
+    apply,
+    build::{self, Blueprint},
+    channel::{self, Channel},
+    digest, fetch, identities, names,
+    reason::Reason,
+    record::{Record, Stage},
+};
+use egret_link::Authority;
+use egret_topology::{id::PodId, logical::Logical, packing_plan::PackedPod, plan::PlanIndex};
+use kube::{ResourceExt, runtime::reflector::ObjectRef};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+use xxhash_rust::xxh3::xxh3_64;
+
+/// What goes with the pods is applied again after this time, should somebody have changed it.
+const APPLY_AGAIN: Duration = Duration::from_secs(600);
+
+impl Turn<'_> {
+    /// Decides and does what comes next. Why not, if the topology cannot be run as it is.
+    pub(super) async fn go_on(
+        &mut self,
+        record: &mut Record,
+        before: Option<&Record>,
+        logical: &Logical,
+        seen: &Seen,
+    ) -> Result<Option<Refusal>, Error> {
+        self.authority().await?;
+        let decision = match self.decide(record, logical, seen)? {
+            Ok(decision) => decision,
+            Err(refusal) => return Ok(Some(refusal)),
+        };
+        // What is decided is written first: whoever comes after a crash does the same.
+        if before != Some(&decision.record) {
+            self.write(&decision.record).await?;
+            self.tell_events(before, &decision.record, seen).await;
+        }
+        *record = decision.record.clone();
+        match self.carry_out(&decision, logical, seen).await {
+            Ok(()) => Ok(None),
+            Err(Error::Apply(apply::Error::Refused { what, why })) => {
+                Ok(Some((Reason::ApiRefused, format!("{what}: {why}"))))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn write(&mut self, record: &Record) -> Result<(), Error> {
+        let version = self.run.record.as_ref().and_then(|versioned| versioned.version.clone());
+        let written = apply::record(&self.context.client, &self.owner, record, version.as_deref());
+        match written.await {
+            Ok(versioned) => self.run.record = Some(versioned),
+            Err(error) => {
+                // Whether it was written is not known.
+                self.run.record = None;
+                return Err(error.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// The CA of the topology, from memory, from its Secret, or a new one.
+    async fn authority(&mut self) -> Result<(), Error> {
+        if self.run.authority.is_some() {
+            return Ok(());
+        }
+        let (client, namespace) = (&self.context.client, &self.context.settings.namespace);
+        let kept = match fetch::authority(client, namespace, self.owner.uid).await? {
+            Some(kept) => kept,
+            None => {
+                let kept = Authority::new(self.owner.uid)?.keep();
+                let secret = build::authority(&self.owner, namespace, &kept);
+                if !apply::create_authority(client, secret).await? {
+                    let what = "the CA of the topology".to_owned();
+                    return Err(apply::Error::Stale { what }.into());
+                }
+                kept
+            }
+        };
+        // Whoever knows the key of the CA may know that of edge ids, and nobody else does.
+        self.run.edge_key = xxh3_64(kept.key.as_bytes());
+        self.run.authority = Some(Authority::restore(self.owner.uid, &kept)?);
+        Ok(())
+    }
+
+    async fn carry_out(
+        &mut self,
+        decision: &Decision,
+        logical: &Logical,
+        seen: &Seen,
+    ) -> Result<(), Error> {
+        let record = &decision.record;
+        if record.replaces_pods() {
+            self.surroundings().await?;
+            self.make_pods(record, logical, seen).await?;
+        }
+        // New pods first: of what goes down nothing is missed for longer than needed.
+        self.delete_pods(record, seen).await?;
+        match (&decision.plan, record.stage) {
+            (_, Stage::Down | Stage::Completed) => self.run.channel = None,
+            (Some(plan), stage) => self.push(plan, stage)?,
+            (None, _) => {}
+        }
+        Ok(())
+    }
+
+    /// What goes with the pods and must be there before them.
+    async fn surroundings(&mut self) -> Result<(), Error> {
+        let settings = &self.context.settings;
+        let metrics = settings.metrics_namespace.as_deref();
+        let objects = [
+            build::network_policy(&self.owner, &settings.namespace, metrics),
+            build::disruption_budget(&self.owner),
+        ];
+        let digest = digest::of(&objects);
+        if let Some((applied, at)) = &self.run.applied
+            && *applied == digest
+            && at.elapsed() < APPLY_AGAIN
+        {
+            return Ok(());
+        }
+        for object in &objects {
+            apply::apply(&self.context.client, object).await?;
+        }
+        self.run.applied = Some((digest, Instant::now()));
+        Ok(())
+    }
+
+    async fn make_pods(
+        &mut self,
+        record: &Record,
+        logical: &Logical,
+        seen: &Seen,
+    ) -> Result<(), Error> {
+        for packed in &record.packing.pods {
+            // A pod does not start without its identity.
+            self.identities(packed).await?;
+            let exists =
+                seen.pods.iter().any(|pod| pod.id == packed.id && self.is_current(record, pod));
+            let of = Blueprint { owner: self.owner, logical, record };
+            if let Some(pod) = build::pod(&of, packed).filter(|_| !exists) {
+                apply::create_pod(&self.context.client, self.owner.namespace, pod).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes or renews the identities of a pod.
+    async fn identities(&mut self, packed: &PackedPod) -> Result<(), Error> {
+        let now = self.now / 1000;
+        let tasks = || packed.tasks.iter().map(|task| task.task);
+        if let Some((known, renew_at)) = self.run.identities.get(&packed.id)
+            && tasks().eq(known.iter().copied())
+            && now < *renew_at
+        {
+            return Ok(());
+        }
+        let before = fetch::identities(&self.context.client, &self.owner, packed).await?;
+        let identities = match before {
+            Some(before) if identities::suffice(&before, packed, now) => before,
+            before => {
+                let Some(authority) = &self.run.authority else { return Ok(()) };
+                let uid = self.owner.uid;
+                let issued = identities::issue(authority, uid, packed, before.as_ref(), now)?;
+                let secret = build::identity(&self.owner, &issued);
+                apply::apply(&self.context.client, &secret).await?;
+                issued
+            }
+        };
+        self.run.identities.insert(packed.id, (tasks().collect(), identities.renew_at));
+        Ok(())
+    }
+
+    /// Deletes pods of earlier lives and of earlier plans, and all once there shall be none.
+    async fn delete_pods(&self, record: &Record, seen: &Seen) -> Result<(), Error> {
+        for pod in seen.pods.iter().filter(|pod| !pod.terminating) {
+            if record.wants_pods() && self.is_current(record, pod) {
+                continue;
+            }
+            let (client, namespace) = (&self.context.client, self.owner.namespace);
+            apply::delete_pod(client, namespace, &pod.name, &pod.uid).await?;
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, plan: &PlanIndex, stage: Stage) -> Result<(), Error> {
+        let addresses: BTreeMap<PodId, SocketAddr> =
+            plan.plan().pods.iter().map(|pod| (pod.id, pod.address)).collect();
+        if self.run.channel.is_none() {
+            let (Some(authority), Some(toward)) =
+                (&self.run.authority, addresses.values().next().copied())
+            else {
+                return Ok(());
+            };
+            let topology = ObjectRef::new(&self.topology.name_any()).within(self.owner.namespace);
+            let wake = self.context.wake.clone();
+            // If the queue is full the controller has enough to do, and looks again anyway.
+            let wake = move || drop(wake.try_send(topology.clone()));
+            self.run.channel = Some(Channel::open(authority, self.owner.uid, toward, wake)?);
+        }
+        if let Some(channel) = &mut self.run.channel {
+            channel.set_addresses(addresses);
+            channel.push(plan);
+            channel.ask_every(match stage {
+                Stage::Live => channel::STEADY,
+                _ => channel::SOON,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Name of a pod in its current life.
+pub(super) fn pod_name(topology: &str, record: &Record, pod: PodId) -> Option<String> {
+    Some(names::pod(topology, pod, record.pod(pod)?.life))
+}

@@ -1,0 +1,132 @@
+//! What shall be: the record as it is to be written before anything is done.
+
+use super::{Error, Refusal, Seen, Turn};
+use crate::{
+    digest,
+    flow::Flow,
+    names, pack,
+    reason::Reason,
+    record::{Record, Stage},
+    stages::{self, Situation},
+    validate::{Rejected, validate},
+};
+use egret_topology::{
+    logical::{Logical, State},
+    physical::Deployment,
+    plan::{PhysicalPlan, PlanIndex},
+};
+use std::net::SocketAddr;
+
+/// A record that was decided, and the plan that goes with it.
+pub(super) struct Decision {
+    pub(super) record: Record,
+    pub(super) plan: Option<PlanIndex>,
+}
+
+impl Turn<'_> {
+    /// Whether the topology is one that can run here.
+    pub(super) fn judge(&self) -> Result<Logical, Refusal> {
+        let context = self.context;
+        validate(self.topology, &context.catalog, &context.settings.allowed).map_err(|rejected| {
+            match rejected {
+                Rejected::Invalid(words) => (Reason::Invalid, words),
+                Rejected::Forbidden(words) => (Reason::Forbidden, words),
+            }
+        })
+    }
+
+    /// Decides what comes next. Pure but for what is remembered.
+    pub(super) fn decide(
+        &self,
+        before: &Record,
+        logical: &Logical,
+        seen: &Seen,
+    ) -> Result<Result<Decision, Refusal>, Error> {
+        let mut record = before.clone();
+        stages::advance(&mut record, &self.situation(before, logical, seen));
+        if record.replaces_pods() {
+            let images = &self.context.settings.images;
+            if let Err(error) = pack::take_over(&mut record, logical, images) {
+                return Ok(Err((Reason::Unpackable, error.to_string())));
+            }
+            self.replace_dead(&mut record, seen);
+        }
+        for (pod, address) in self.addresses(&record, seen) {
+            record.found(pod, address);
+        }
+        let plan = match record.addresses() {
+            Some(addresses) if record.stage != Stage::Down && !addresses.is_empty() => {
+                Some(self.plan(&mut record, logical, addresses)?)
+            }
+            _ => None,
+        };
+        Ok(Ok(Decision { record, plan }))
+    }
+
+    fn situation(&self, record: &Record, logical: &Logical, seen: &Seen) -> Situation {
+        let current: Vec<_> = seen.pods.iter().filter(|pod| self.is_current(record, pod)).collect();
+        let flow = |holds: &dyn Fn(&Flow) -> bool| seen.flow.as_ref().is_some_and(holds);
+        let delivery = logical.delivery;
+        Situation {
+            now: self.now,
+            state: logical.state,
+            deleting: self.deleting,
+            drain_timeout_ms: logical.on_cluster.drain_timeout_ms,
+            components: digest::components(logical, &record.images),
+            has_pods: !current.is_empty(),
+            linked: flow(&Flow::is_linked),
+            drained: flow(&|flow| self.run.watch.is_drained(self.now, flow, delivery)),
+            ended: flow(&Flow::has_ended),
+            exited: !current.is_empty() && current.iter().all(|pod| pod.exited),
+        }
+    }
+
+    /// Whether this is the current life of a pod.
+    pub(super) fn is_current(&self, record: &Record, pod: &crate::observe::ObservedPod) -> bool {
+        let name = |life| names::pod(self.owner.name, pod.id, life);
+        record.pod(pod.id).is_some_and(|current| name(current.life) == pod.name)
+    }
+
+    /// A pod that will never work again is replaced at once, under a fresh name.
+    fn replace_dead(&self, record: &mut Record, seen: &Seen) {
+        for pod in &seen.pods {
+            let dead = pod.terminating || pod.failed || pod.some_exited;
+            if dead && self.is_current(record, pod) {
+                record.replace(pod.id);
+            }
+        }
+    }
+
+    fn addresses(
+        &self,
+        record: &Record,
+        seen: &Seen,
+    ) -> Vec<(egret_topology::id::PodId, SocketAddr)> {
+        let current = seen.pods.iter().filter(|pod| self.is_current(record, pod));
+        current
+            .filter_map(|pod| Some((pod.id, SocketAddr::new(pod.ip?, names::LINK_PORT))))
+            .collect()
+    }
+
+    fn plan(
+        &self,
+        record: &mut Record,
+        logical: &Logical,
+        addresses: Vec<SocketAddr>,
+    ) -> Result<PlanIndex, Error> {
+        let deployment = Deployment {
+            uid: self.owner.uid.to_owned(),
+            revision: 0,
+            epoch: record.epoch,
+            state: record.run_state(logical.state == State::Paused),
+            edge_key: self.run.edge_key,
+            addresses,
+        };
+        let bad = |error: &dyn std::error::Error| Error::Plan(error.to_string());
+        let mut plan =
+            PhysicalPlan::of(logical, &record.packing, deployment).map_err(|error| bad(&error))?;
+        record.take_plan(digest::plan(&plan));
+        plan.revision = record.revision;
+        PlanIndex::new(plan).map_err(|error| bad(&error))
+    }
+}

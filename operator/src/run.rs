@@ -1,0 +1,335 @@
+//! From arguments to an exit code: print the definition, or lead and reconcile.
+
+use crate::{
+    apply,
+    context::{Guarded, Runs, Settings},
+    controller::{self, Common, Running},
+    events::Events,
+    metrics::Metrics,
+    options::{Command, Options, RunOptions},
+    sweep,
+};
+use clap::Parser;
+use egret_process::{Admin, Exit, Logging, logging};
+use kube::{Client, runtime::reflector::Store};
+use kube_lease_manager::LeaseManagerBuilder;
+use std::{
+    ffi::OsString,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+    time,
+};
+
+/// How long a lease holds without being renewed, and how long before that it is renewed, in
+/// seconds.
+const LEASE_SECONDS: u64 = 15;
+const LEASE_GRACE_SECONDS: u64 = 5;
+/// The runtime has not moved for so long: only a restart helps.
+const STUCK: Duration = Duration::from_secs(30);
+/// Time for what is under way when the operator is asked to end.
+const END_WITHIN: Duration = Duration::from_secs(10);
+
+const _: () = assert!(LEASE_GRACE_SECONDS * 2 < LEASE_SECONDS);
+
+/// Why the operator cannot work.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Metrics and probes cannot be served, or signals not be heard.
+    #[error("cannot serve or listen: {0}")]
+    Io(#[from] io::Error),
+    /// There is no API server.
+    #[error("cannot reach the API server: {0}")]
+    Api(#[from] kube::Error),
+    /// The lease cannot be had.
+    #[error("cannot use the lease: {0}")]
+    Lease(#[from] kube_lease_manager::LeaseManagerError),
+    /// Another operator works now; going on would mean two.
+    #[error("the lease is lost")]
+    Lost,
+    /// The list of ready-made components is malformed; a mistake of this program.
+    #[error("the ready-made components cannot be read: {0}")]
+    Catalog(#[from] serde_json::Error),
+    /// A metric is wrong; a mistake of this program.
+    #[error("metrics cannot be made: {0}")]
+    Metrics(#[from] prometheus::Error),
+    /// A controller has ended by itself.
+    #[error("a controller has ended by itself")]
+    Ended,
+}
+
+/// Runs the operator with these arguments, the first of which is the program's name.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
+    let options = match Options::try_parse_from(args) {
+        Ok(options) => options,
+        Err(error) => {
+            // Nothing is left to tell if even this fails.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Ok };
+        }
+    };
+    match options.command {
+        Command::Crd => crd(),
+        Command::Run(options) => serve(&options),
+    }
+}
+
+fn crd() -> Exit {
+    let text = egret_crd::definition()
+        .map_err(|error| error.to_string())
+        .and_then(|value| serde_yaml::to_string(&value).map_err(|error| error.to_string()));
+    match text {
+        Ok(text) => {
+            print!("{text}");
+            Exit::Ok
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            Exit::Failed
+        }
+    }
+}
+
+fn serve(options: &RunOptions) -> Exit {
+    let format = if options.log_json { logging::Format::Json } else { logging::Format::Text };
+    if let Err(error) = logging::init(Logging { format, ..Logging::default() }) {
+        eprintln!("error: {error}");
+        return Exit::Usage;
+    }
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Io);
+    match runtime.and_then(|runtime| runtime.block_on(run(options))) {
+        Ok(()) => Exit::Ok,
+        Err(error) => {
+            tracing::error!("the operator cannot go on: {error}");
+            Exit::Failed
+        }
+    }
+}
+
+async fn run(options: &RunOptions) -> Result<(), Error> {
+    // One provider for all of TLS; if there is one already it is the same.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let metrics = Arc::new(Metrics::new()?);
+    let health = Arc::new(Health::new(metrics.clone()));
+    let bound = egret_process::admin::serve(options.admin, health.clone())?;
+    tracing::info!(address = %bound, "metrics and probes are served");
+    tokio::spawn(health.clone().beat());
+    let mut end = end()?;
+    let client = Client::try_default().await?;
+    let (leading, lease) = if options.no_leader_election {
+        (watch::Sender::new(true).subscribe(), None)
+    } else {
+        let (leading, lease) = lease(client.clone(), options).await?;
+        (leading, Some(lease))
+    };
+    health.ready.store(true, Relaxed);
+    let mut leading = leading;
+    tokio::select! {
+        led = lead(options, client, &mut leading, &metrics, end.clone()) => led?,
+        () = ended(&mut end) => {}
+    }
+    // With the last receiver gone the lease is given back.
+    drop(leading);
+    if let Some(lease) = lease {
+        let _ = time::timeout(END_WITHIN, lease).await;
+    }
+    tracing::info!("the operator ends as planned");
+    Ok(())
+}
+
+type Lease = tokio::task::JoinHandle<
+    Result<kube_lease_manager::LeaseManager, kube_lease_manager::LeaseManagerError>,
+>;
+
+async fn lease(
+    client: Client,
+    options: &RunOptions,
+) -> Result<(watch::Receiver<bool>, Lease), Error> {
+    let manager = LeaseManagerBuilder::new(client, "egret-operator")
+        .with_namespace(&options.namespace)
+        .with_identity(&options.name)
+        .with_field_manager(format!("egret-operator-{}", options.name))
+        .with_duration(LEASE_SECONDS)
+        .with_grace(LEASE_GRACE_SECONDS)
+        .build()
+        .await?;
+    Ok(manager.watch().await)
+}
+
+/// Waits for the lease, then reconciles until asked to end or the lease is lost.
+async fn lead(
+    options: &RunOptions,
+    client: Client,
+    leading: &mut watch::Receiver<bool>,
+    metrics: &Arc<Metrics>,
+    end: watch::Receiver<bool>,
+) -> Result<(), Error> {
+    if leading.wait_for(|leads| *leads).await.is_err() {
+        return Err(Error::Lost);
+    }
+    tracing::info!("this operator leads");
+    metrics.leads(true);
+    let common = common(options, client, metrics.clone());
+    let scopes: Vec<Option<&str>> = match &options.watch_namespaces[..] {
+        [] => vec![None],
+        names => names.iter().map(|name| Some(name.as_str())).collect(),
+    };
+    let mut controllers = Vec::new();
+    for scope in scopes {
+        let mut end = end.clone();
+        let end = async move { ended(&mut end).await };
+        controllers.push(controller::start(&common, scope, end)?);
+    }
+    let stores: Vec<_> = controllers.iter().map(|running| running.topologies.clone()).collect();
+    let sweeping = tokio::spawn(sweep_again_and_again(
+        common.client.clone(),
+        options.namespace.clone(),
+        stores.clone(),
+        common.runs.clone(),
+        metrics.clone(),
+    ));
+    let mut asked = end.clone();
+    let outcome = tokio::select! {
+        () = ended(&mut asked) => Ok(()),
+        _ = leading.wait_for(|leads| !*leads) => Err(Error::Lost),
+        () = any_ends(&mut controllers) => Err(Error::Ended),
+    };
+    sweeping.abort();
+    if outcome.is_ok() {
+        for running in controllers {
+            let _ = time::timeout(END_WITHIN, running.task).await;
+        }
+        let _ = time::timeout(END_WITHIN, release(&common.client, &stores)).await;
+    }
+    metrics.leads(false);
+    outcome
+}
+
+fn common(options: &RunOptions, client: Client, metrics: Arc<Metrics>) -> Common {
+    Common {
+        settings: Settings {
+            namespace: options.namespace.clone(),
+            images: options.images(),
+            metrics_namespace: options.metrics_namespace.clone(),
+            allowed: options.allowed(),
+        },
+        events: Events::new(client.clone(), &options.name),
+        client,
+        metrics,
+        runs: Arc::new(Runs::default()),
+        concurrency: options.concurrency,
+    }
+}
+
+async fn any_ends(controllers: &mut [Running]) {
+    let tasks = controllers.iter_mut().map(|running| &mut running.task);
+    let _ = futures::future::select_all(tasks).await;
+}
+
+async fn sweep_again_and_again(
+    client: Client,
+    namespace: String,
+    stores: Vec<Store<Guarded>>,
+    runs: Arc<Runs>,
+    metrics: Arc<Metrics>,
+) {
+    for store in &stores {
+        // Fails only if the controller is gone.
+        let _ = store.wait_until_ready().await;
+    }
+    let mut ticks = time::interval(sweep::EVERY);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = sweep::sweep(&client, &namespace, &stores, &runs, &metrics).await {
+            tracing::warn!("what topologies left behind could not be swept: {error}");
+        }
+    }
+}
+
+/// Takes our finalizers away: without an operator nobody would, and a deleted namespace would hang.
+/// The next operator puts them back.
+async fn release(client: &Client, stores: &[Store<Guarded>]) {
+    for topology in stores.iter().flat_map(|store| store.state()) {
+        let metadata = kube::Resource::meta(&*topology);
+        if let Err(error) = apply::finalizer(client, metadata, false).await {
+            tracing::warn!("{error}");
+        }
+    }
+}
+
+/// What tells when somebody asks this process to end.
+fn end() -> io::Result<watch::Receiver<bool>> {
+    let (mut terminate, mut interrupt) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (tell, end) = watch::channel(false);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("asked to end");
+        tell.send_replace(true);
+        // Whoever asks again has lost patience.
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        std::process::exit(Exit::Interrupted.code().into());
+    });
+    Ok(end)
+}
+
+async fn ended(end: &mut watch::Receiver<bool>) {
+    // The sender lives as long as the process.
+    let _ = end.wait_for(|ended| *ended).await;
+}
+
+/// What the admin endpoint tells.
+struct Health {
+    metrics: Arc<Metrics>,
+    start: Instant,
+    beat: AtomicU64,
+    ready: AtomicBool,
+}
+
+impl Health {
+    fn new(metrics: Arc<Metrics>) -> Health {
+        let (beat, ready) = (AtomicU64::new(0), AtomicBool::new(false));
+        Health { metrics, start: Instant::now(), beat, ready }
+    }
+
+    async fn beat(self: Arc<Self>) {
+        let mut ticks = time::interval(Duration::from_secs(1));
+        loop {
+            ticks.tick().await;
+            self.beat.store(self.start.elapsed().as_millis() as u64, Relaxed);
+        }
+    }
+}
+
+impl Admin for Health {
+    fn metrics(&self) -> String {
+        self.metrics.page()
+    }
+
+    fn live(&self) -> bool {
+        let beat = Duration::from_millis(self.beat.load(Relaxed));
+        self.start.elapsed().saturating_sub(beat) < STUCK
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        if self.ready.load(Relaxed) {
+            Ok(())
+        } else {
+            Err("it has no lease to wait for yet".into())
+        }
+    }
+}

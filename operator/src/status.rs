@@ -1,0 +1,211 @@
+//! From what was decided and seen to what is told: state, counts and conditions.
+
+use crate::{
+    build::Owner,
+    flow::Flow,
+    names,
+    observe::{ObservedPod, TroubleKind},
+    reason::Reason,
+    record::{Record, Stage},
+};
+use egret_crd::{
+    Condition, TopologyStatus,
+    status::{ACCEPTED, FLOW_HEALTHY, PROGRESSING, READY},
+};
+
+/// Everything that the status is made of.
+#[derive(Clone, Debug)]
+pub struct Report<'a> {
+    /// The topology.
+    pub owner: Owner<'a>,
+    /// Generation of the spec that was looked at.
+    pub generation: Option<i64>,
+    /// The time, as the API server writes it.
+    pub now: String,
+    /// What was told before.
+    pub before: Option<&'a TopologyStatus>,
+    /// Why the resource or its pods were refused, if they were.
+    pub refused: Option<(Reason, String)>,
+    /// The user wants spouts to be off.
+    pub paused: bool,
+    /// What was decided, if anything ever was.
+    pub record: Option<&'a Record>,
+    /// The pods of the record in their current lives.
+    pub pods: &'a [ObservedPod],
+    /// What the stream managers say, if there is a plan.
+    pub flow: Option<&'a Flow>,
+    /// Why a stream manager does not take the plan.
+    pub plan_refused: Option<&'a str>,
+    /// Who holds up what is pending without progress.
+    pub stuck: Option<String>,
+}
+
+/// One answer: whether, why in a word, and why for people.
+type Answer = (&'static str, Reason, String);
+
+const YES: &str = "True";
+const NO: &str = "False";
+const UNKNOWN: &str = "Unknown";
+
+/// The status of a topology.
+pub fn status(report: &Report<'_>) -> TopologyStatus {
+    let stage = report.record.map_or(Stage::Down, |record| record.stage);
+    let wanted = report.record.map_or(0, |record| match stage {
+        Stage::Down => 0,
+        _ => record.packing.pods.len(),
+    });
+    let ready = report.pods.iter().filter(|pod| pod.ready).count();
+    let flow = report.flow.cloned().unwrap_or_default();
+    let tasks = report.record.map_or(0, |record| match stage {
+        Stage::Down => 0,
+        _ => record.packing.tasks().count(),
+    });
+    let condition = |kind: &str, answer| condition(report, kind, answer);
+    TopologyStatus {
+        observed_generation: report.generation,
+        state: Some(state(report, stage).to_owned()),
+        pods: Some(format!("{ready}/{wanted}")),
+        tasks: Some(format!("{}/{tasks}", flow.registered.min(tasks))),
+        replicas: wanted as i32,
+        selector: Some(format!("{}={}", names::TOPOLOGY, report.owner.name)),
+        revision: report.record.map(|record| record.revision as i64),
+        conditions: vec![
+            condition(ACCEPTED, accepted(report)),
+            condition(READY, ready_answer(report, stage)),
+            condition(PROGRESSING, progressing(report, stage)),
+            condition(FLOW_HEALTHY, flow_healthy(report, stage)),
+        ],
+    }
+}
+
+/// The state in one word.
+fn state(report: &Report<'_>, stage: Stage) -> &'static str {
+    match stage {
+        Stage::Down if report.refused.is_some() => "Invalid",
+        Stage::Down => "Stopped",
+        Stage::Starting => "Pending",
+        Stage::Live if report.paused => "Paused",
+        Stage::Live => "Running",
+        Stage::Draining | Stage::Closing => "Draining",
+        Stage::Finishing | Stage::Completed => "Completed",
+    }
+}
+
+fn accepted(report: &Report<'_>) -> Answer {
+    match &report.refused {
+        Some((reason, message)) => (NO, *reason, message.clone()),
+        None => (YES, Reason::Valid, "the topology is valid".to_owned()),
+    }
+}
+
+fn ready_answer(report: &Report<'_>, stage: Stage) -> Answer {
+    let no = |reason, message: &str| (NO, reason, message.to_owned());
+    match stage {
+        Stage::Down if report.refused.is_some() => {
+            no(Reason::NotRunning, "the topology was not accepted, and nothing of it runs")
+        }
+        Stage::Down => no(Reason::Stopped, "there are no pods"),
+        Stage::Draining | Stage::Closing => no(Reason::Draining, "spouts are off for good"),
+        Stage::Finishing | Stage::Completed => {
+            no(Reason::Completed, "all input has ended and every tuple tree is acked")
+        }
+        Stage::Starting | Stage::Live => running(report, stage),
+    }
+}
+
+/// What is missing until every task works, the cause before the effect.
+fn running(report: &Report<'_>, stage: Stage) -> Answer {
+    let wanted = report.record.map_or(0, |record| record.packing.pods.len());
+    let addressed = report.pods.iter().filter(|pod| pod.ip.is_some()).count();
+    let trouble = report.pods.iter().find_map(|pod| Some((pod, pod.trouble.as_ref()?)));
+    if let Some((pod, trouble)) = trouble {
+        let reason = match trouble.kind {
+            TroubleKind::Config => Reason::ConfigMissing,
+            TroubleKind::Crash => Reason::Crashing,
+            TroubleKind::Image => Reason::ImageUnavailable,
+            TroubleKind::Unschedulable => Reason::PodsUnschedulable,
+        };
+        return (NO, reason, format!("pod {}: {}", pod.name, trouble.message));
+    }
+    if addressed < wanted {
+        let message = format!("{addressed} of {wanted} pods have an address");
+        return (NO, Reason::PodsPending, message);
+    }
+    if let Some(why) = report.plan_refused {
+        return (NO, Reason::PlanRefused, why.to_owned());
+    }
+    let Some(flow) = report.flow else {
+        return (NO, Reason::Starting, "the stream managers have no plan yet".to_owned());
+    };
+    if let Some(error) = &flow.crashed {
+        return (NO, Reason::Crashing, error.clone());
+    }
+    if flow.registered < flow.tasks {
+        let missing = flow.missing.as_deref().unwrap_or("a task");
+        let (registered, tasks) = (flow.registered, flow.tasks);
+        let message = format!("{registered} of {tasks} tasks work; {missing} does not yet");
+        return (NO, Reason::TasksMissing, message);
+    }
+    if let Some(link) = &flow.unlinked {
+        return (NO, Reason::LinksDown, format!("no link from {link}"));
+    }
+    if !flow.in_force {
+        return (NO, Reason::Starting, "the newest plan is on its way".to_owned());
+    }
+    match stage {
+        Stage::Starting => (NO, Reason::Starting, "spouts are about to start".to_owned()),
+        _ if report.paused => (YES, Reason::Paused, "spouts are off; all else works".to_owned()),
+        _ => (YES, Reason::Running, format!("all {} tasks work", flow.tasks)),
+    }
+}
+
+fn progressing(report: &Report<'_>, stage: Stage) -> Answer {
+    let yes = |reason, message: &str| (YES, reason, message.to_owned());
+    match stage {
+        Stage::Starting => yes(Reason::Starting, "pods start and link up"),
+        Stage::Draining => yes(Reason::Draining, "what is in flight is worked off"),
+        Stage::Closing | Stage::Finishing => yes(Reason::Closing, "tasks close and exit"),
+        Stage::Live if report.flow.is_none_or(|flow| !flow.in_force) => {
+            yes(Reason::PodReplaced, "pods are replaced, or a newer plan is on its way")
+        }
+        Stage::Down | Stage::Live | Stage::Completed => {
+            (NO, Reason::Settled, "there is nothing left to do".to_owned())
+        }
+    }
+}
+
+fn flow_healthy(report: &Report<'_>, stage: Stage) -> Answer {
+    match (stage, report.flow) {
+        (Stage::Down | Stage::Completed, _) => {
+            (UNKNOWN, Reason::NotRunning, "nothing flows".to_owned())
+        }
+        (_, None) => (UNKNOWN, Reason::Unknown, "no stream manager has been asked yet".to_owned()),
+        (_, Some(_)) if report.stuck.is_some() => {
+            let holder = report.stuck.clone().unwrap_or_default();
+            (NO, Reason::Stuck, format!("tuple trees are pending without progress: {holder}"))
+        }
+        // How much is pending is no part of the message: it would change all the time.
+        (_, Some(_)) => {
+            (YES, Reason::Flowing, "no tuple tree is pending without progress".to_owned())
+        }
+    }
+}
+
+fn condition(report: &Report<'_>, kind: &str, (status, reason, message): Answer) -> Condition {
+    let before = report.before.into_iter().flat_map(|status| &status.conditions);
+    let before = before.into_iter().find(|condition| condition.r#type == kind);
+    let since = before
+        .filter(|before| before.status == status)
+        .map_or_else(|| report.now.clone(), |before| before.last_transition_time.clone());
+    Condition {
+        r#type: kind.to_owned(),
+        status: status.to_owned(),
+        observed_generation: report.generation,
+        last_transition_time: since,
+        reason: reason.as_str().to_owned(),
+        message,
+    }
+}
+
+#[cfg(test)]
+mod tests;

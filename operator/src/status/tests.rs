@@ -1,0 +1,158 @@
+//! Conditions by example.
+
+use super::*;
+use crate::observe::Trouble;
+use egret_topology::{
+    id::{PodId, TaskId},
+    packing_plan::{PackedPod, PackedTask, PackingPlan, PodResources},
+};
+
+fn record(stage: Stage) -> Record {
+    let task = PackedTask { task: TaskId(0), component: "a".into(), index: 0 };
+    let pod = PackedPod { id: PodId(0), tasks: vec![task], resources: PodResources::default() };
+    let mut record = Record::new("u", 0);
+    let packing = PackingPlan { pods: vec![pod], next_task: TaskId(1) };
+    record.take_packing(packing, vec!["d".into()]);
+    record.revision = 3;
+    record.enter(stage, 1);
+    record
+}
+
+fn pod() -> ObservedPod {
+    ObservedPod {
+        name: "t-0-1".into(),
+        ip: Some([10, 0, 0, 1].into()),
+        ready: true,
+        ..ObservedPod::default()
+    }
+}
+
+fn linked() -> Flow {
+    Flow { tasks: 1, registered: 1, in_force: true, ..Flow::default() }
+}
+
+fn told(change: impl FnOnce(&mut Report<'_>)) -> TopologyStatus {
+    let (record, pods, flow) = (record(Stage::Live), [pod()], linked());
+    let mut report = Report {
+        owner: Owner { name: "t", namespace: "n", uid: "u" },
+        generation: Some(4),
+        now: "2026-01-01T00:00:00Z".into(),
+        before: None,
+        refused: None,
+        paused: false,
+        record: Some(&record),
+        pods: &pods,
+        flow: Some(&flow),
+        plan_refused: None,
+        stuck: None,
+    };
+    change(&mut report);
+    status(&report)
+}
+
+fn short(status: &TopologyStatus, kind: &str) -> String {
+    let condition = status.conditions.iter().find(|condition| condition.r#type == kind).unwrap();
+    format!("{} {}", condition.status, condition.reason)
+}
+
+#[test]
+fn a_running_topology_is_ready() {
+    let status = told(|_| {});
+    assert_eq!(status.state.as_deref(), Some("Running"));
+    assert_eq!(status.pods.as_deref(), Some("1/1"));
+    assert_eq!(status.tasks.as_deref(), Some("1/1"));
+    assert_eq!(status.selector.as_deref(), Some("egret.dev/topology=t"));
+    assert_eq!((status.replicas, status.revision), (1, Some(3)));
+    for (kind, expected) in [
+        (ACCEPTED, "True Valid"),
+        (READY, "True Running"),
+        (PROGRESSING, "False Settled"),
+        (FLOW_HEALTHY, "True Flowing"),
+    ] {
+        assert_eq!(short(&status, kind), expected, "{kind}");
+    }
+    assert!(status.conditions.iter().all(|c| c.observed_generation == Some(4)));
+}
+
+#[test]
+fn paused_stopped_and_completed_are_reasons_of_their_own() {
+    let status = told(|report| report.paused = true);
+    assert_eq!(short(&status, READY), "True Paused");
+    assert_eq!(status.state.as_deref(), Some("Paused"));
+    for (stage, state, ready, pods) in [
+        (Stage::Down, "Stopped", "False Stopped", "0/0"),
+        (Stage::Draining, "Draining", "False Draining", "1/1"),
+        (Stage::Completed, "Completed", "False Completed", "1/1"),
+    ] {
+        let record = record(stage);
+        let ready_pods = [pod()];
+        let (record, ready_pods) = (Box::leak(Box::new(record)), Box::leak(Box::new(ready_pods)));
+        let status = told(|report| {
+            report.record = Some(record);
+            report.pods = if stage == Stage::Down { &[] } else { ready_pods };
+        });
+        assert_eq!(status.state.as_deref(), Some(state));
+        assert_eq!(short(&status, READY), ready);
+        assert_eq!(status.pods.as_deref(), Some(pods));
+    }
+}
+
+#[test]
+fn the_cause_is_told_before_its_effects() {
+    let trouble = Trouble { kind: TroubleKind::Image, message: "not found".into() };
+    let troubled = [ObservedPod { trouble: Some(trouble), ip: None, ready: false, ..pod() }];
+    let status = told(|report| {
+        report.pods = Box::leak(Box::new(troubled));
+        report.flow = None;
+    });
+    assert_eq!(short(&status, READY), "False ImageUnavailable");
+    let missing = Flow {
+        registered: 0,
+        missing: Some("a[0] (task 0)".into()),
+        unlinked: Some("pod 0 to pod 1".into()),
+        ..linked()
+    };
+    let status = told(|report| report.flow = Some(Box::leak(Box::new(missing))));
+    assert_eq!(short(&status, READY), "False TasksMissing");
+    let ready = status.conditions.iter().find(|c| c.r#type == READY).unwrap();
+    assert_eq!(ready.message, "0 of 1 tasks work; a[0] (task 0) does not yet");
+}
+
+#[test]
+fn what_is_not_accepted_says_why_and_what_ran_before_runs_on() {
+    let status = told(|report| report.refused = Some((Reason::Invalid, "spec.pods: 0".into())));
+    assert_eq!(short(&status, ACCEPTED), "False Invalid");
+    assert_eq!(short(&status, READY), "True Running");
+    let status = told(|report| {
+        report.refused = Some((Reason::Invalid, "spec.pods: 0".into()));
+        report.record = None;
+        report.pods = &[];
+        report.flow = None;
+    });
+    assert_eq!(short(&status, READY), "False NotRunning");
+    assert_eq!(status.state.as_deref(), Some("Invalid"));
+}
+
+#[test]
+fn stuck_trees_name_who_holds_them() {
+    let status = told(|report| report.stuck = Some("a[0] (task 0) sleeps".into()));
+    assert_eq!(short(&status, FLOW_HEALTHY), "False Stuck");
+}
+
+#[test]
+fn a_transition_has_the_time_of_its_change() {
+    let before = told(|_| {});
+    let before: &TopologyStatus = Box::leak(Box::new(before));
+    let again = told(|report| {
+        report.before = Some(before);
+        report.now = "2026-01-02T00:00:00Z".into();
+    });
+    assert_eq!(&again, before, "nothing has changed");
+    let paused = told(|report| {
+        report.before = Some(before);
+        report.now = "2026-01-02T00:00:00Z".into();
+        report.plan_refused = Some("no");
+    });
+    let ready = paused.conditions.iter().find(|c| c.r#type == READY).unwrap();
+    assert_eq!(ready.last_transition_time, "2026-01-02T00:00:00Z");
+}

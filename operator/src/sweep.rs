@@ -1,0 +1,57 @@
+//! What topologies leave behind in the operator's namespace, where nothing of theirs can own it.
+
+use crate::{
+    apply,
+    context::{Guarded, Runs},
+    metrics::Metrics,
+    names,
+};
+use egret_crd::Topology;
+use k8s_openapi::api::core::v1::Secret;
+use kube::{Api, Client, ResourceExt, api::ListParams, runtime::reflector::Store};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+/// Time between two looks: what is left behind costs a few hundred bytes each.
+pub const EVERY: Duration = Duration::from_secs(600);
+
+/// Forgets topologies that are gone, and deletes their CAs.
+pub async fn sweep(
+    client: &Client,
+    namespace: &str,
+    stores: &[Store<Guarded>],
+    runs: &Arc<Runs>,
+    metrics: &Metrics,
+) -> Result<(), kube::Error> {
+    let known: BTreeSet<String> = stores
+        .iter()
+        .flat_map(|store| store.state())
+        .filter_map(|topology| topology.uid())
+        .collect();
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
+    let ours = ListParams::default().labels(names::CA_OF);
+    for secret in secrets.list(&ours).await?.items {
+        let Some(uid) = secret.labels().get(names::CA_OF) else { continue };
+        if known.contains(uid) || exists(client, &secret, uid).await? {
+            continue;
+        }
+        tracing::info!(uid, "the CA of a topology that is gone is deleted");
+        metrics.staged(uid, None);
+        if let Err(error) = apply::forget_authority(client, namespace, uid).await {
+            tracing::warn!("{error}");
+        }
+    }
+    runs.keep(|uid| known.contains(uid));
+    Ok(())
+}
+
+/// Whether the topology of a CA is there after all: the watch may be behind, or not see it.
+async fn exists(client: &Client, secret: &Secret, uid: &str) -> Result<bool, kube::Error> {
+    let (Some(name), Some(namespace)) =
+        (secret.labels().get(names::TOPOLOGY), secret.annotations().get(names::NAMESPACE))
+    else {
+        return Ok(true);
+    };
+    let topologies: Api<Topology> = Api::namespaced(client.clone(), namespace);
+    let found = topologies.get_metadata_opt(name).await?;
+    Ok(found.is_some_and(|found| found.uid().as_deref() == Some(uid)))
+}
