@@ -5,10 +5,7 @@ mod stage;
 mod test;
 mod tidy;
 
-use std::{
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{path::PathBuf, process::ExitCode};
 
 const USAGE: &str = "\
 usage: cargo xtask test [--only STAGE]...   run all checks, or these stages of them
