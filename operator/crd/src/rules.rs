@@ -192,8 +192,8 @@ fn mount() -> Vec<Rule> {
         ),
         rule_of(
             ".subPath",
-            "!has(self.subPath) || (!self.subPath.startsWith('/') && !self.subPath.split('/')\
-             .exists(p, p == '..'))",
+            // Looking at each part of a split path is beyond the API server's budget.
+            "!has(self.subPath) || !self.subPath.matches('^/|(^|/)[.][.](/|$)')",
             "a path within the volume is relative, without `..`",
         ),
     ]
