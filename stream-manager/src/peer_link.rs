@@ -17,7 +17,7 @@ use egret_wire::{
     control::{ALPN_PEER, Peer},
     limits::VERSION,
 };
-use std::rc::Rc;
+use std::{net::SocketAddr, rc::Rc};
 use tokio::{sync::mpsc, task::spawn_local, time::timeout};
 
 /// What a peer's hello says.
@@ -31,24 +31,56 @@ struct Hello {
 pub(crate) async fn dial(manager: Rc<Manager>, pod: PodId) {
     let mut backoff = Backoff::new(manager.incarnation.0 ^ u64::from(pod.0));
     let whom = Identity::Pod { uid: manager.options.uid.clone(), pod };
-    loop {
-        let address = manager
-            .plan()
-            .and_then(|plan| plan.plan().pods.get(pod.0 as usize).map(|planned| planned.address));
-        let Some(address) = address else { break };
-        match manager.endpoint.connect(address, &whom, ALPN_PEER).await {
+    while let Some(address) = address(&manager, pod) {
+        let moved = moved(&manager, pod, address);
+        tokio::pin!(moved);
+        let connected = tokio::select! {
+            connected = manager.endpoint.connect(address, &whom, ALPN_PEER) => connected,
+            () = &mut moved => continue,
+        };
+        match connected {
             Ok(connection) => {
+                let linked = dialed(&manager, &connection, &whom, pod);
+                tokio::pin!(linked);
+                let up = tokio::select! {
+                    up = &mut linked => up,
+                    () = &mut moved => {
+                        // The life before may be alive for a while; what counts is its successor.
+                        connection.close(close::REPLACED, b"the pod is replaced");
+                        linked.await;
+                        continue;
+                    }
+                };
                 // A link that came up was a success; one that is refused at once is not.
-                if dialed(&manager, &connection, &whom, pod).await {
+                if up {
                     backoff.reset();
                 }
                 connection.close(close::DONE, b"");
             }
             Err(error) => tracing::debug!(pod = pod.0, "no link yet: {error}"),
         }
-        tokio::time::sleep(backoff.delay()).await;
+        tokio::select! {
+            () = tokio::time::sleep(backoff.delay()) => {}
+            () = &mut moved => {}
+        }
     }
     manager.dialed.borrow_mut().remove(&pod);
+}
+
+/// Where the plan in force has a pod.
+fn address(manager: &Manager, pod: PodId) -> Option<SocketAddr> {
+    let plan = manager.plan()?;
+    plan.plan().pods.get(pod.0 as usize).map(|planned| planned.address)
+}
+
+/// Waits until the plan has the pod elsewhere, or no longer at all.
+async fn moved(manager: &Manager, pod: PodId, from: SocketAddr) {
+    let mut revision = manager.revision.subscribe();
+    while address(manager, pod) == Some(from) {
+        if revision.changed().await.is_err() {
+            return;
+        }
+    }
 }
 
 /// Returns whether the link came up.

@@ -158,3 +158,20 @@ async fn a_planned_end_exits_with_zero_and_tells_everybody() {
     assert_eq!(pods.terminate(0).code(), Some(0));
     assert!(spout.closed().await.contains("goes down"));
 }
+
+#[tokio::test]
+async fn a_pod_that_was_replaced_is_dialed_at_its_new_address_while_the_old_one_lives() {
+    let mut pods = Pods::start(&[(&[], &[0]), (&[0], &[1])]).await;
+    let (mut spout, _) = Instance::start(&pods, 0, 1).await;
+    let mut first = pods.operator(0).await;
+    eventually(async || first.status().await.peers_up == [PodId(1)]).await;
+    pods.replace(1).await;
+    pods.push(pods.plan.clone()).await;
+    let (mut bolt, _) = Instance::start(&pods, 1, 2).await;
+    let (scope, _) = spout.hear(loss).await;
+    assert!(matches!(scope, LossScope::Link { .. } | LossScope::Pod { .. }), "{scope:?}");
+    let mut second = pods.operator(1).await;
+    eventually(async || second.status().await.peers_up == [PodId(0)]).await;
+    spout.send(Kind::Data, 1, 7, 1000).await;
+    assert_eq!(bolt.read().await.source, TaskId(0));
+}

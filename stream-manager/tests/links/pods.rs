@@ -78,15 +78,19 @@ impl Pods {
     }
 
     pub fn spawn(&mut self, pod: usize) {
-        let child = Command::new(env!("CARGO_BIN_EXE_egret-stream-manager"))
-            .args(["--topology", "t", "--uid", UID, "--pod", &pod.to_string()])
-            .args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
-            .args(["--parent-pid", &std::process::id().to_string()])
-            .arg("--dir")
-            .arg(self.pod_dir(pod))
-            .spawn()
-            .unwrap();
-        self.managers[pod] = Some(child);
+        self.managers[pod] = Some(spawn(pod, &self.pod_dir(pod)));
+    }
+
+    /// Another pod takes the place of this one, which stays alive, and is in the plan but not yet
+    /// pushed.
+    pub async fn replace(&mut self, pod: usize) {
+        let dir = self.dir.path().join(format!("pod-{pod}-again"));
+        let identity = Identity::Pod { uid: UID.into(), pod: PodId(pod as u32) };
+        self.issue(&identity, &dir.join("identity"));
+        self.managers.push(Some(spawn(pod, &dir)));
+        self.addresses[pod] = wait_for_file(&dir.join("address")).await.parse().unwrap();
+        self.plan.pods[pod].address = self.addresses[pod];
+        self.plan.revision += 1;
     }
 
     /// SIGKILL, as from outside.
@@ -218,6 +222,17 @@ pub async fn eventually(mut done: impl AsyncFnMut() -> bool) {
 async fn wait_for_file(path: &Path) -> String {
     eventually(async || path.exists()).await;
     std::fs::read_to_string(path).unwrap()
+}
+
+fn spawn(pod: usize, dir: &Path) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_egret-stream-manager"))
+        .args(["--topology", "t", "--uid", UID, "--pod", &pod.to_string()])
+        .args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
+        .args(["--parent-pid", &std::process::id().to_string()])
+        .arg("--dir")
+        .arg(dir)
+        .spawn()
+        .unwrap()
 }
 
 /// A plan for components; tasks are numbered in their order.
