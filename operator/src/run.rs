@@ -124,14 +124,15 @@ async fn run(options: &RunOptions) -> Result<(), Error> {
     tokio::spawn(health.clone().beat());
     let mut end = end()?;
     let client = Client::try_default().await?;
-    let (leading, lease) = if options.no_leader_election {
-        (watch::Sender::new(true).subscribe(), None)
+    // Who leads without a lease leads for ever: nobody sends anything, but somebody could.
+    let always = watch::Sender::new(true);
+    let (mut leading, lease) = if options.no_leader_election {
+        (always.subscribe(), None)
     } else {
         let (leading, lease) = lease(client.clone(), options).await?;
         (leading, Some(lease))
     };
     health.ready.store(true, Relaxed);
-    let mut leading = leading;
     tokio::select! {
         led = lead(options, client, &mut leading, &metrics, end.clone()) => led?,
         () = ended(&mut end) => {}
