@@ -1,4 +1,4 @@
-//! The cache of programs that a cluster is made of, built once per recipe.
+//! The cache of programs, built once per recipe: what a cluster is made of, and what checks charts.
 //!
 //! No registry offers Kubernetes as binaries to every machine, but the Go module proxy offers its
 //! sources. Each program appears in the cache at once and whole, so an interrupted build goes on
@@ -8,7 +8,7 @@ use crate::{
     Error, Progress, Result, command,
     error::file,
     layout::RUN,
-    recipe::{self, PROGRAMS, Program},
+    recipe::{Program, Recipe},
 };
 use std::{
     fs::{self, File},
@@ -26,36 +26,36 @@ const USED: &str = "used";
 const UNUSED: Duration = Duration::from_secs(14 * 24 * 3600);
 
 /// What one recipe has made.
-#[derive(Clone, Debug)]
 pub(crate) struct Binaries {
+    recipe: &'static Recipe,
     directory: PathBuf,
 }
 
 impl Binaries {
-    /// The cache of this recipe, if everything in it is there.
-    pub(crate) fn built() -> Result<Option<Binaries>> {
-        let binaries = Binaries { directory: cache()?.join(recipe::key()) };
-        let all = PROGRAMS.iter().all(|program| binaries.program(program.name).is_file());
+    /// The cache of a recipe, if everything in it is there.
+    pub(crate) fn built(recipe: &'static Recipe) -> Result<Option<Binaries>> {
+        let binaries = Binaries { recipe, directory: cache()?.join(recipe.key()) };
+        let all = recipe.programs.iter().all(|program| binaries.program(program.name).is_file());
         Ok(all.then_some(binaries))
     }
 
-    /// The cache of this recipe; what is missing is built first.
-    pub(crate) fn obtain(progress: &Progress) -> Result<Binaries> {
-        let directory = cache()?.join(recipe::key());
-        let binaries = Binaries { directory };
+    /// The cache of a recipe; what is missing is built first.
+    pub(crate) fn obtain(recipe: &'static Recipe, progress: &Progress) -> Result<Binaries> {
+        let binaries = Binaries { recipe, directory: cache()?.join(recipe.key()) };
         binaries.keep_used()?;
-        let missing: Vec<&Program> =
-            PROGRAMS.iter().filter(|program| !binaries.program(program.name).is_file()).collect();
+        let is_missing = |program: &&Program| !binaries.program(program.name).is_file();
+        let missing: Vec<&Program> = recipe.programs.iter().filter(is_missing).collect();
         if missing.is_empty() {
             return Ok(binaries);
         }
         let go = go_version()?;
         progress.say(&format!(
-            "building {} programs with {go} into {}; about 8 minutes on 2 cores, once",
+            "building {} programs with {go} into {}; about {} on 2 cores, once",
             missing.len(),
-            binaries.directory.display()
+            binaries.directory.display(),
+            recipe.takes
         ));
-        for (path, text) in recipe::files() {
+        for (path, text) in recipe.files() {
             let path = binaries.directory.join("src").join(path);
             make_directory(path.parent().unwrap_or(&path))?;
             fs::write(&path, text).map_err(file("write", &path))?;
@@ -85,6 +85,16 @@ impl Binaries {
         self.bin().join(name)
     }
 
+    /// Everything that the recipe has made.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The sources of a module, for `go` to run in.
+    pub(crate) fn sources(&self, module: &str) -> PathBuf {
+        self.directory.join("src").join(module)
+    }
+
     /// Where images made of these programs are kept.
     pub(crate) fn images(&self) -> PathBuf {
         self.directory.join("images")
@@ -108,9 +118,9 @@ impl Binaries {
     fn build(&self, program: &Program) -> Result<()> {
         let unfinished = self.bin().join(format!(".{}.unfinished", program.name));
         let mut command = Command::new("go");
-        command.args(["build", "-trimpath", "-ldflags", &recipe::linker_flags(), "-o"]);
+        command.args(["build", "-trimpath", "-ldflags", &self.recipe.linker_flags(), "-o"]);
         command.arg(&unfinished).arg(program.package);
-        command.current_dir(self.directory.join("src").join(program.module));
+        command.current_dir(self.sources(program.module));
         // What is built is decided by the recipe alone, whatever the caller's Go is told to do.
         command.envs([("CGO_ENABLED", "0"), ("GOFLAGS", "-buildvcs=false"), ("GOWORK", "off")]);
         command::output(&mut command, BUILD)?;
@@ -161,7 +171,7 @@ fn go_version() -> Result<String> {
     let answer =
         command::output(&mut command::program("go", &["env", "GOVERSION"]), command::QUICK);
     let version = answer.map_err(|error| {
-        Error::Host(format!("Go 1.24 or later builds Kubernetes from its sources: {error}"))
+        Error::Host(format!("Go 1.26 or later builds this from sources: {error}"))
     })?;
     Ok(version.trim().to_owned())
 }

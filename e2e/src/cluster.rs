@@ -5,6 +5,7 @@ use crate::{
     binaries::{Binaries, lock},
     command, host, images,
     layout::{self, Machine},
+    recipe::CLUSTER,
     start, stop,
 };
 use std::{
@@ -33,7 +34,7 @@ impl Cluster {
         }
         let _lock = lock(progress)?;
         host::prepare(progress)?;
-        let binaries = Binaries::obtain(progress)?;
+        let binaries = Binaries::obtain(&CLUSTER, progress)?;
         let archives = images::obtain(&binaries)?;
         let cluster = Cluster::own(Some(&binaries));
         if Machine::ALL.into_iter().all(|machine| crate::machine::pid(machine).is_some())
@@ -50,7 +51,7 @@ impl Cluster {
     /// Builds all that a cluster of our own consists of, and does not start it.
     pub fn build(progress: &Progress) -> Result<()> {
         let _lock = lock(progress)?;
-        let binaries = Binaries::obtain(progress)?;
+        let binaries = Binaries::obtain(&CLUSTER, progress)?;
         progress.say(&format!("everything is in {}", binaries.bin().display()));
         Ok(())
     }
@@ -63,7 +64,7 @@ impl Cluster {
         if !layout::kubeconfig().exists() {
             return Err(Error::NoCluster);
         }
-        Ok(Cluster::own(Binaries::built()?.as_ref()))
+        Ok(Cluster::own(Binaries::built(&CLUSTER)?.as_ref()))
     }
 
     /// Takes our own cluster down. One that KUBECONFIG names is left alone.

@@ -5,20 +5,24 @@
 //! everything here uses the cluster that it names.
 //!
 //! * [`Cluster`]: up, down, and how to ask it something. * [`Namespace`]: one for each test.
+//! * [`installed`]: the operator on it. * [`Deployed`]: a topology in a namespace.
 //! * [`layout`]: machines, addresses, directories. * [`wait`]: waiting with an end.
 
 mod binaries;
 mod certificates;
 mod cgroup;
+mod checks;
 mod cluster;
 mod command;
 mod control_plane;
+mod deployed;
 mod error;
 mod faults;
 mod found;
 mod host;
 pub mod images;
 mod init;
+pub mod installed;
 pub mod layout;
 mod machine;
 mod namespace;
@@ -31,7 +35,9 @@ mod status;
 mod stop;
 pub mod wait;
 
+pub use checks::obtain as checks;
 pub use cluster::Cluster;
+pub use deployed::{Deployed, Life, condition};
 pub use error::{Error, Result};
 pub use host::capable;
 pub use init::run as run_machine;

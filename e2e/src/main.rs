@@ -1,7 +1,7 @@
 //! `egret-cluster`: a Kubernetes on this machine, up and down with one command.
 
 use clap::{Parser, Subcommand};
-use egret_e2e::{Cluster, Progress, Result, run_machine, status};
+use egret_e2e::{Cluster, Progress, Result, checks, run_machine, status};
 use std::{path::PathBuf, process::ExitCode};
 
 /// A vanilla Kubernetes with two nodes on a bare Linux host, for tests.
@@ -20,6 +20,8 @@ enum Verb {
     Up,
     /// Only build what it consists of.
     Build,
+    /// Build what checks charts and manifests, and say where it is.
+    Checks,
     /// End it and leave nothing behind but the cache of programs.
     Down,
     /// Say what there is.
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().verb {
         Verb::Up => Cluster::up(&Progress::to_stderr()).map(|cluster| environment(&cluster)),
         Verb::Build => Cluster::build(&Progress::to_stderr()).map(|()| String::new()),
+        Verb::Checks => checks(&Progress::to_stderr()).map(|at| at.display().to_string()),
         Verb::Down => Cluster::down(&Progress::to_stderr()).map(|()| String::new()),
         Verb::Status => status(),
         Verb::Env => Cluster::connect().map(|cluster| environment(&cluster)),
