@@ -1,14 +1,15 @@
 //! The `count` bolt: how often each value came.
 
 mod key;
+mod table;
 
 use crate::choice::Choice;
 use anyhow::ensure;
 use egret_sdk::{Bolt, BoltOutput, Context, DEFAULT_STREAM, EmitError, Result, Tuple};
-use hashbrown::{DefaultHashBuilder, HashTable};
-use key::{Key, Parts};
+use key::Parts;
 use serde::Deserialize;
-use std::{cmp::Ordering, collections::BinaryHeap, hash::BuildHasher as _};
+use std::collections::BinaryHeap;
+use table::{Entry, Table};
 
 /// The stream of the most frequent values.
 pub(crate) const TOP: &str = "top";
@@ -44,30 +45,10 @@ impl Default for CountConfig {
 pub struct Count {
     config: CountConfig,
     field: Choice,
-    counts: HashTable<Entry>,
-    hasher: DefaultHashBuilder,
+    counts: Table,
     /// Whether the topology leaves these output streams in place.
     emits_all: bool,
     emits_top: bool,
-}
-
-/// A value and how often it came. Highest first; equally frequent ones in order of their values.
-#[derive(Debug, PartialEq, Eq)]
-struct Entry {
-    key: Key,
-    count: u64,
-}
-
-impl Ord for Entry {
-    fn cmp(&self, other: &Entry) -> Ordering {
-        other.count.cmp(&self.count).then_with(|| self.key.cmp(&other.key))
-    }
-}
-
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Entry) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
 }
 
 impl Entry {
@@ -78,13 +59,13 @@ impl Entry {
 
 impl Count {
     /// Emits the most frequent values.
-    fn emit_top(&self, out: &mut BoltOutput<'_>) -> Result<()> {
+    fn emit_top(&mut self, out: &mut BoltOutput<'_>) -> Result<()> {
         if !self.emits_top || self.config.top == 0 {
             return Ok(());
         }
         // The root of the heap is the last of the best so far.
         let mut best: BinaryHeap<&Entry> = BinaryHeap::with_capacity(self.config.top.min(1024));
-        for entry in &self.counts {
+        for entry in self.counts.entries() {
             if best.len() < self.config.top {
                 best.push(entry);
             } else if best.peek().is_some_and(|last| entry < *last) {
@@ -109,20 +90,11 @@ impl Bolt for Count {
     }
 
     fn execute(&mut self, tuple: &Tuple<'_>, _: &mut BoltOutput<'_>) -> Result<()> {
-        let parts = Parts::of(self.field.of(tuple)?);
-        let hash_of = |bytes: &[u8]| self.hasher.hash_one(bytes);
-        let hash = hash_of(parts.bytes());
-        if let Some(entry) = self.counts.find_mut(hash, |entry| entry.key.is(&parts)) {
-            entry.count += 1;
-            return Ok(());
-        }
+        let max = self.config.max_keys;
         ensure!(
-            self.counts.len() < self.config.max_keys,
-            "there are more than {} different values: raise `maxKeys`, or count in more tasks",
-            self.config.max_keys,
+            self.counts.add(&Parts::of(self.field.of(tuple)?), max),
+            "there are more than {max} different values: raise `maxKeys`, or count in more tasks",
         );
-        let entry = Entry { key: Key::new(&parts), count: 1 };
-        self.counts.insert_unique(hash, entry, |entry| hash_of(entry.key.bytes()));
         Ok(())
     }
 
@@ -132,7 +104,7 @@ impl Bolt for Count {
 
     fn finish(&mut self, out: &mut BoltOutput<'_>) -> Result<()> {
         if self.emits_all {
-            let mut all: Vec<&Entry> = self.counts.iter().collect();
+            let mut all: Vec<&Entry> = self.counts.entries().collect();
             all.sort_unstable();
             for entry in all {
                 entry.emit(DEFAULT_STREAM, out)?;

@@ -128,7 +128,12 @@ impl Spout for Words {
             Some(schedule) => schedule.start(self.next, out.now()),
             None => 0,
         };
-        for emitted in 0..WORDS_PER_CALL.min(out.room()) {
+        let room = WORDS_PER_CALL.min(out.room());
+        if self.schedule.is_none() {
+            let soon = self.next..self.next.saturating_add(room as u64).min(self.limit);
+            self.dictionary.fetch(soon.map(|n| mix(self.choices, n)));
+        }
+        for emitted in 0..room {
             if let Some(n) = self.replays.pop_front() {
                 self.emit(n, Root::id(n).replay(), out)?;
                 continue;

@@ -140,7 +140,7 @@ impl PartialOrd for Key {
 
 impl PartialEq for Key {
     fn eq(&self, other: &Key) -> bool {
-        self.cmp(other) == Ordering::Equal
+        self.kind() == other.kind() && self.bytes() == other.bytes()
     }
 }
 
@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn an_entry_of_the_table_is_half_a_cache_line() {
         assert_eq!(size_of::<Key>(), 24);
-        assert_eq!(size_of::<super::super::Entry>(), 32);
+        assert_eq!(size_of::<super::super::table::Entry>(), 32);
     }
 
     #[test]

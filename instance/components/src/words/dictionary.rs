@@ -27,9 +27,21 @@ impl Dictionary {
     /// The word that a random number stands for.
     #[inline]
     pub(super) fn word(&self, random: u64) -> &str {
+        &self.letters[self.start(random)..][..self.length]
+    }
+
+    /// Brings the words of these random numbers near. A word of a large dictionary is waited for;
+    /// of reads in one short loop the processor has several under way at once.
+    pub(super) fn fetch(&self, randoms: impl Iterator<Item = u64>) {
+        let bytes = self.letters.as_bytes();
+        let read = randoms.map(|random| bytes.get(self.start(random)).copied().unwrap_or(0));
+        std::hint::black_box(read.fold(0, |sum: u8, byte| sum ^ byte));
+    }
+
+    #[inline]
+    fn start(&self, random: u64) -> usize {
         // The high half of the product is uniform below `words`, without a division.
-        let index = ((u128::from(random) * u128::from(self.words)) >> 64) as usize;
-        &self.letters[index * self.length..][..self.length]
+        ((u128::from(random) * u128::from(self.words)) >> 64) as usize * self.length
     }
 }
 
