@@ -25,7 +25,7 @@ struct Downloaded {
     directory: PathBuf,
 }
 
-/// A directory with programs in `bin` and JSON schemas in `schemas`; what is missing is built first.
+/// A directory with programs in `bin` and JSON schemas in `schemas`; what is missing is built.
 pub fn obtain(progress: &Progress) -> Result<PathBuf> {
     let _lock = lock(progress)?;
     let binaries = Binaries::obtain(&CHECKS, progress)?;

@@ -79,7 +79,7 @@ pub(crate) const CLUSTER: Recipe = Recipe {
     takes: "8 minutes",
 };
 
-/// What checks charts and manifests. Apart from the cluster's, so that neither is built for the other.
+/// What checks charts and manifests; apart, so that neither is built for the other.
 pub(crate) const CHECKS: Recipe = Recipe {
     modules: &[
         Module {

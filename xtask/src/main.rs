@@ -1,6 +1,8 @@
 //! Chores of the repository: `cargo xtask test` and `cargo xtask tidy`.
 
+mod charts;
 mod images;
+mod manifests;
 mod stage;
 mod test;
 mod tidy;
@@ -10,13 +12,15 @@ use std::{path::PathBuf, process::ExitCode};
 const USAGE: &str = "\
 usage: cargo xtask test [--only STAGE]...   run all checks, or these stages of them
        cargo xtask tidy                     check the house rules only
-       cargo xtask images [--out DIRECTORY] build the images as OCI archives";
+       cargo xtask images [--out DIRECTORY] build the images as OCI archives
+       cargo xtask manifests [--check]      write what is generated from resource and chart";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     let outcome = match &words[..] {
         ["images", rest @ ..] => images::run(&root(), rest),
+        ["manifests", rest @ ..] => manifests::run(&root(), rest),
         ["tidy"] => tidy::report(&root()).map_err(|violations| violations.trim_end().to_owned()),
         ["test", rest @ ..] => stages(rest).and_then(|only| test::run(&root(), &only)),
         _ => Err(USAGE.to_owned()),

@@ -1,6 +1,7 @@
 //! `cargo xtask test`: every check in turn, with its time, and a table at the end.
 
 use crate::{
+    charts, manifests,
     stage::{self, Ended},
     tidy,
 };
@@ -10,7 +11,8 @@ use std::{
 };
 
 /// The stages, in the order in which they run: quick ones first.
-pub(crate) const STAGES: [&str; 7] = ["fmt", "tidy", "clippy", "test", "doc", "sim", "deny"];
+pub(crate) const STAGES: [&str; 9] =
+    ["fmt", "tidy", "clippy", "test", "doc", "manifests", "charts", "sim", "deny"];
 
 /// Seeds of one simulation stage.
 const SEEDS: &str = "1000";
@@ -59,6 +61,10 @@ fn one(root: &Path, name: &str) -> Outcome {
         "clippy" => clippy(root),
         "test" => cargo_test(root),
         "doc" => doc(root),
+        "manifests" => {
+            manifests::run(root, &["--check"]).map_or_else(Outcome::Failed, Outcome::Passed)
+        }
+        "charts" => charts(root),
         "sim" => sim(root),
         _ => deny(root),
     }
@@ -100,6 +106,15 @@ fn cargo_test(root: &Path) -> Outcome {
 fn doc(root: &Path) -> Outcome {
     let command = ["cargo", "doc", "--workspace", "--no-deps", "--locked"];
     judge(stage::run(root, &command, &[("RUSTDOCFLAGS", "-D warnings")], |_| false), "no warnings")
+}
+
+fn charts(root: &Path) -> Outcome {
+    match manifests::programs::obtain(root) {
+        Ok(programs) => {
+            charts::check(root, &programs).map_or_else(Outcome::Failed, Outcome::Passed)
+        }
+        Err(why) => Outcome::Skipped(why.lines().last().unwrap_or_default().to_owned()),
+    }
 }
 
 fn sim(root: &Path) -> Outcome {
@@ -145,7 +160,7 @@ fn totals(output: &str) -> String {
 
 /// The table, the runner's closing line, and the count of stages.
 fn close(lines: &[Line]) -> Result<String, String> {
-    let mut text = String::from("\nstage    outcome         time\n");
+    let mut text = String::from("\nstage     outcome         time\n");
     let (mut passed, mut failed, mut runner) = (0, 0, None);
     for Line { name, outcome, took } in lines {
         let (word, remark) = match outcome {
@@ -162,7 +177,7 @@ fn close(lines: &[Line]) -> Result<String, String> {
         let shown = remark.starts_with("test result: ");
         runner = runner.or(shown.then_some(remark));
         let remark = if shown || word == "FAILED" { "" } else { remark };
-        let line = format!("{name:<8} {word:<8} {:>11}  {remark}", show(*took));
+        let line = format!("{name:<9} {word:<8} {:>11}  {remark}", show(*took));
         text.push_str(line.trim_end());
         text.push('\n');
     }
@@ -205,7 +220,7 @@ test result: FAILED. 4 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; 
         assert!(
             text.ends_with("test result: ok. 3 passed; 0 failed; 0 ignored\n2 passed, 0 failed")
         );
-        assert!(text.contains("deny     skipped   1 min 01 s  not installed"), "{text}");
+        assert!(text.contains("deny      skipped   1 min 01 s  not installed"), "{text}");
         let bad = [line("fmt", Outcome::Failed("long\noutput".into()))];
         assert!(close(&bad).unwrap_err().ends_with("\n0 passed, 1 failed"));
     }

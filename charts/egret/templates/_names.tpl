@@ -1,0 +1,92 @@
+{{/* The name of everything that the release makes. */}}
+{{- define "egret.name" -}}
+{{- .Values.nameOverride | default (printf "%s-operator" .Release.Name) | trunc 52 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/* The name of what belongs to the whole cluster: two releases may have one name. */}}
+{{- define "egret.clusterName" -}}
+{{- printf "%s-%s" (include "egret.name" .) .Release.Namespace | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "egret.serviceAccount" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- .Values.serviceAccount.name | default (include "egret.name" .) -}}
+{{- else -}}
+{{- .Values.serviceAccount.name | default "default" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Selects the operator's pods. The operator's NetworkPolicies for topologies know the name. */}}
+{{- define "egret.selector" -}}
+app.kubernetes.io/name: egret-operator
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "egret.labels" -}}
+{{ include "egret.selector" . }}
+app.kubernetes.io/part-of: egret
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end -}}
+
+{{/* An image, of the chart and its description. */}}
+{{- define "egret.image" -}}
+{{- $chart := index . 0 -}}
+{{- $image := index . 1 -}}
+{{- if $image.digest -}}
+{{- printf "%s@%s" $image.repository $image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" $image.repository ($image.tag | default $chart.AppVersion) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* As the level `restricted` asks for, and nothing to write to. */}}
+{{- define "egret.containerSecurity" -}}
+allowPrivilegeEscalation: false
+capabilities:
+  drop: [ALL]
+readOnlyRootFilesystem: true
+runAsNonRoot: true
+seccompProfile:
+  type: RuntimeDefault
+{{- end -}}
+
+{{- define "egret.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+seccompProfile:
+  type: RuntimeDefault
+{{- end -}}
+
+{{/* What the operator does in the namespaces of topologies, and nothing else. */}}
+{{- define "egret.topologyRules" -}}
+- apiGroups: [egret.dev]
+  resources: [topologies]
+  # patch: the finalizer that lets a deleted topology drain.
+  verbs: [get, list, watch, patch]
+- apiGroups: [egret.dev]
+  resources: [topologies/status]
+  verbs: [patch]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list, watch, create, delete]
+# Identities of pods, each asked for by its name: Secrets are never listed.
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get, create, patch]
+# Records of what was decided.
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get, create, update]
+- apiGroups: [networking.k8s.io]
+  resources: [networkpolicies]
+  verbs: [create, patch]
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [create, patch]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
+{{- end -}}
