@@ -1,6 +1,7 @@
 //! Chores of the repository: `cargo xtask test` and `cargo xtask tidy`.
 
 mod charts;
+mod e2e;
 mod images;
 mod manifests;
 mod stage;

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every check in turn, with its time, and a table at the end.
 
 use crate::{
-    charts, manifests,
+    charts, e2e, manifests,
     stage::{self, Ended},
     tidy,
 };
@@ -11,8 +11,8 @@ use std::{
 };
 
 /// The stages, in the order in which they run: quick ones first.
-pub(crate) const STAGES: [&str; 9] =
-    ["fmt", "tidy", "clippy", "test", "doc", "manifests", "charts", "sim", "deny"];
+pub(crate) const STAGES: [&str; 10] =
+    ["fmt", "tidy", "clippy", "test", "doc", "manifests", "charts", "sim", "deny", "e2e"];
 
 /// Seeds of one simulation stage.
 const SEEDS: &str = "1000";
@@ -66,7 +66,18 @@ fn one(root: &Path, name: &str) -> Outcome {
         }
         "charts" => charts(root),
         "sim" => sim(root),
-        _ => deny(root),
+        "deny" => deny(root),
+        _ => e2e(root),
+    }
+}
+
+fn e2e(root: &Path) -> Outcome {
+    match e2e::run(root) {
+        Ok(e2e::Ended::Passed(output)) => {
+            Outcome::Passed(format!("on a real Kubernetes: {}", totals(&output)))
+        }
+        Ok(e2e::Ended::Skipped(why)) => Outcome::Skipped(why),
+        Err(output) => Outcome::Failed(output),
     }
 }
 
@@ -91,7 +102,9 @@ fn clippy(root: &Path) -> Outcome {
 }
 
 fn cargo_test(root: &Path) -> Outcome {
-    let command = ["cargo", "test", "--workspace", "--locked", "--no-fail-fast"];
+    // Those of `e2e` have a stage of their own.
+    let command = ["cargo", "test", "--workspace", "--exclude", "egret-e2e", "--locked"];
+    let command = [&command[..], &["--no-fail-fast"]].concat();
     let ended = stage::run(root, &command, &[], |line| {
         ["Running ", "Doc-tests ", "test result: "].iter().any(|start| line.starts_with(start))
     });
