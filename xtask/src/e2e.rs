@@ -1,5 +1,4 @@
-//! The end-to-end stage: a real Kubernetes, the images of this checkout, the operator, and the tests
-//! of `e2e` on them.
+//! The end-to-end stage: a real Kubernetes, the images of this checkout, and the tests of `e2e`.
 
 use crate::{images, stage};
 use std::{
