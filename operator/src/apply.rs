@@ -229,6 +229,28 @@ pub async fn finalizer(client: &Client, metadata: &ObjectMeta, wanted: bool) -> 
     }
 }
 
+/// Removes our finalizer, also if what is known of the topology is out of date.
+pub async fn release(client: &Client, metadata: &ObjectMeta) -> Result<(), Error> {
+    // Each round somebody else was faster, which ends.
+    const ROUNDS: usize = 5;
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let topologies: Api<Topology> = Api::namespaced(client.clone(), &text(&metadata.namespace));
+    let mut metadata = metadata.clone();
+    let mut released = finalizer(client, &metadata, false).await;
+    for _ in 0..ROUNDS {
+        if !matches!(released, Err(Error::Stale { .. })) {
+            break;
+        }
+        let found = topologies.get_metadata_opt(&text(&metadata.name)).await;
+        match found.map_err(|source| failed("the finalizer", source))? {
+            Some(found) => metadata = found.metadata,
+            None => return Ok(()),
+        }
+        released = finalizer(client, &metadata, false).await;
+    }
+    released
+}
+
 fn post() -> PostParams {
     PostParams { field_manager: Some(names::FIELD_MANAGER.to_owned()), ..PostParams::default() }
 }

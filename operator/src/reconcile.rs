@@ -17,6 +17,7 @@ use crate::{
     observe::{self, ObservedPod},
     reason::Reason,
     record::{Record, Stage},
+    stages,
 };
 use egret_crd::Topology;
 use egret_topology::logical::{DeletionPolicy, Logical};
@@ -37,6 +38,10 @@ const STEADY: Duration = Duration::from_secs(5);
 const RARELY: Duration = Duration::from_secs(600);
 /// The same if the API server refuses something for what it is: a quota may be raised.
 const REFUSED: Duration = Duration::from_secs(30);
+
+/// Time beyond drain and close after which a deleted topology is let go, in milliseconds: an API
+/// server that was away may be back by then.
+const OVERDUE_MS: u64 = 30_000;
 
 /// Why a look has failed; it is tried again.
 #[derive(Debug, thiserror::Error)]
@@ -138,10 +143,13 @@ struct Seen {
 
 impl Turn<'_> {
     async fn take(&mut self) -> Result<(Action, Outcome), Error> {
+        let judged = self.judge();
+        if self.is_overdue(judged.as_ref().ok()) {
+            return self.let_go().await;
+        }
         let before = self.record().await?;
         let seen = self.see();
         let mut record = before.clone().unwrap_or_else(|| Record::new(self.owner.uid, self.now));
-        let judged = self.judge();
         let refused = match &judged {
             Ok(logical) => self.go_on(&mut record, before.as_ref(), logical, &seen).await?,
             Err(refusal) => Some(refusal.clone()),
@@ -156,6 +164,16 @@ impl Turn<'_> {
         self.tell(known.then_some(&record), &seen, refused.clone()).await?;
         let outcome = if refused.is_some() { Outcome::Refused } else { Outcome::Ok };
         Ok((next_look(stage, refused.is_some()), outcome))
+    }
+
+    /// Whether a deleted topology is still there long after its drain should have ended, for
+    /// whatever reason: nothing is worth a namespace that hangs.
+    fn is_overdue(&self, logical: Option<&Logical>) -> bool {
+        let drain = logical.map_or(0, |logical| logical.on_cluster.drain_timeout_ms);
+        let within = drain.saturating_add(stages::CLOSE_WITHIN_MS).saturating_add(OVERDUE_MS);
+        let asked = self.topology.metadata.deletion_timestamp.as_ref();
+        let asked = asked.and_then(|asked| u64::try_from(asked.0.as_millisecond()).ok());
+        asked.is_some_and(|asked| self.now > asked.saturating_add(within))
     }
 
     /// The record, from memory if nobody else can have changed it.

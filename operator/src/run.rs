@@ -259,8 +259,7 @@ async fn sweep_again_and_again(
 /// The next operator puts them back.
 async fn release(client: &Client, stores: &[Store<Guarded>]) {
     for topology in stores.iter().flat_map(|store| store.state()) {
-        let metadata = kube::Resource::meta(&*topology);
-        if let Err(error) = apply::finalizer(client, metadata, false).await {
+        if let Err(error) = apply::release(client, kube::Resource::meta(&*topology)).await {
             tracing::warn!("{error}");
         }
     }

@@ -11,6 +11,9 @@ use egret_topology::logical::State;
 /// How long spouts wait for all links, in milliseconds. Longer, and one task that cannot start
 /// would hold up all others.
 pub const LINK_WITHIN_MS: u64 = 60_000;
+/// The least time of a drain, in milliseconds. Tasks report twice a second, and what they reported
+/// before they knew that they shall drain proves nothing.
+pub const DRAIN_AT_LEAST_MS: u64 = 1_500;
 /// Time for tasks to close and exit, in milliseconds. Then they are stopped with their pods.
 pub const CLOSE_WITHIN_MS: u64 = 15_000;
 
@@ -80,7 +83,8 @@ fn next(record: &Record, seen: &Situation) -> Option<Stage> {
         Stage::Live if seen.ended => Some(Stage::Finishing),
         Stage::Live => None,
         // Pods that are gone have nothing to drain.
-        Stage::Draining if seen.drained || !seen.has_pods => Some(Stage::Closing),
+        Stage::Draining if !seen.has_pods => Some(Stage::Closing),
+        Stage::Draining if seen.drained && elapsed >= DRAIN_AT_LEAST_MS => Some(Stage::Closing),
         Stage::Draining if elapsed >= seen.drain_timeout_ms => Some(Stage::Closing),
         Stage::Draining => None,
         Stage::Closing if seen.exited || !seen.has_pods => Some(Stage::Down),
@@ -154,6 +158,8 @@ mod tests {
         assert_eq!(after(Stage::Live, stopped()), Stage::Draining);
         assert_eq!(after(Stage::Draining, stopped()), Stage::Draining);
         let drained = Situation { drained: true, ..stopped() };
+        assert_eq!(after(Stage::Draining, drained.clone()), Stage::Draining, "as it was before");
+        let drained = Situation { now: 1000 + DRAIN_AT_LEAST_MS, ..drained };
         assert_eq!(after(Stage::Draining, drained), Stage::Closing);
         let exited = Situation { exited: true, ..stopped() };
         assert_eq!(after(Stage::Closing, exited), Stage::Down);
@@ -174,7 +180,8 @@ mod tests {
 
     #[test]
     fn a_drain_that_has_begun_ends_before_the_topology_starts_again() {
-        let again = Situation { drained: true, exited: true, ..seen() };
+        let now = 1000 + DRAIN_AT_LEAST_MS;
+        let again = Situation { now, drained: true, exited: true, ..seen() };
         let mut record = record(Stage::Draining);
         advance(&mut record, &again);
         assert_eq!(record.stage, Stage::Starting);

@@ -36,8 +36,10 @@ impl Turn<'_> {
             Ok(decision) => decision,
             Err(refusal) => return Ok(Some(refusal)),
         };
-        // What is decided is written first: whoever comes after a crash does the same.
-        if before != Some(&decision.record) {
+        // What is decided is written first: whoever comes after a crash does the same. Where a
+        // whole namespace goes nothing new can be written, and nobody will come to read it.
+        let gone = self.deleting && before.is_none();
+        if before != Some(&decision.record) && !gone {
             self.write(&decision.record).await?;
             self.tell_events(before, &decision.record, seen).await;
         }
