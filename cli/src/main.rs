@@ -1,8 +1,12 @@
-//! The `egret` command: runs a topology on this machine, checks one, shows how it is packed.
+//! The `egret` command: runs a topology on this machine, checks one, shows how it is packed, and
+//! looks after those on a cluster.
 
 mod catalog;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod command;
 mod completions;
+mod duration;
 mod load;
 mod output;
 mod plan;

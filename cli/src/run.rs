@@ -25,7 +25,7 @@ use crate::{
 };
 use clap::{Args, ValueEnum, ValueHint};
 use egret_process::Exit;
-use egret_topology::{duration, logical::State, packing_plan::PackingPlan};
+use egret_topology::{logical::State, packing_plan::PackingPlan};
 use std::{
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -55,7 +55,7 @@ pub(crate) struct Options {
     changes: Changes,
 
     /// Drain and end after this time, such as 30s or 5m
-    #[arg(long, value_name = "TIME", value_parser = time)]
+    #[arg(long, value_name = "TIME", value_parser = crate::duration::parse)]
     duration: Option<Duration>,
 
     /// What to print at the end; with `json`, what components print goes to stderr
@@ -84,14 +84,6 @@ enum Format {
     Json,
     #[default]
     Text,
-}
-
-fn time(text: &str) -> Result<Duration, String> {
-    match duration::Duration::new(text).millis() {
-        Ok(0) => Err("it must be longer than no time at all".to_owned()),
-        Ok(millis) => Ok(Duration::from_millis(millis)),
-        Err(error) => Err(error.to_string()),
-    }
 }
 
 pub(crate) fn main(options: &Options) -> Exit {
