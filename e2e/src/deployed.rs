@@ -2,7 +2,16 @@
 
 use crate::{Error, Namespace, Result, wait::Wait};
 use serde_json::Value;
-use std::time::Duration;
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    time::Duration,
+};
+
+/// Where stream managers serve metrics.
+const METRICS: u16 = 4739;
+/// For an answer of a stream manager.
+const ANSWER: Duration = Duration::from_secs(10);
 
 /// A topology in a test's namespace.
 #[derive(Debug)]
@@ -36,7 +45,12 @@ impl Namespace {
             "apiVersion: egret.dev/v1alpha1\nkind: Topology\nmetadata: {{name: {name}}}\nspec:\n\
              {indented}"
         ))?;
-        Ok(Deployed { namespace: self, name: name.to_owned() })
+        Ok(self.deployed(name))
+    }
+
+    /// A topology that was applied before.
+    pub fn deployed(&self, name: &str) -> Deployed<'_> {
+        Deployed { namespace: self, name: name.to_owned() }
     }
 
     /// Claims a volume that [`Namespace::volume`] has made, under the same name.
@@ -155,6 +169,24 @@ pub fn condition<'a>(object: &'a Value, kind: &str) -> &'a Value {
 }
 
 impl Life {
+    /// What the stream manager tells Prometheus, asked from the host and not by way of the API
+    /// server. Only pods of a cluster of our own can be reached like that.
+    pub fn metrics(&self) -> std::io::Result<String> {
+        let mut stream = TcpStream::connect((self.ip.as_str(), METRICS))?;
+        stream.set_read_timeout(Some(ANSWER))?;
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: pod\r\nConnection: close\r\n\r\n")?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text)?;
+        Ok(text)
+    }
+
+    /// The sum of one metric over all its labels.
+    pub fn metric(&self, name: &str) -> std::io::Result<f64> {
+        let metrics = self.metrics()?;
+        let ours = metrics.lines().filter(|line| line.starts_with(&format!("{name}{{")));
+        Ok(ours.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())
+    }
+
     fn of(pod: &Value) -> Life {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let (metadata, status) = (&pod["metadata"], &pod["status"]);

@@ -70,7 +70,8 @@ fn a_stopped_topology_has_drained_and_has_no_pods_until_it_runs_again() {
     let reasons = topology.reasons().unwrap();
     assert!(reasons.iter().any(|told| told == "Draining"), "{reasons:?}");
     assert!(!reasons.iter().any(|told| told == "DrainTimedOut"), "{reasons:?}");
-    topology.change(&json!({"state": "Running", "delivery": "AtMostOnce"})).unwrap();
+    topology.change(&json!({"delivery": "AtMostOnce"})).unwrap();
+    topology.change(&json!({"state": "Running"})).unwrap();
     topology.condition("Ready", "True", PATIENCE).unwrap();
 }
 
@@ -169,6 +170,8 @@ fn an_evicted_pod_comes_back_and_only_one_may_be_away() {
         let args = ["create", "--raw", &path, "--filename", "-"];
         namespace.kubectl_with(&object.to_string(), PATIENCE, &args)
     };
+    let allowed = ["get", "pdb", "t", "--output=jsonpath={.status.disruptionsAllowed}"];
+    namespace.until("one may be away", PATIENCE, &allowed, |count| count == "1").unwrap();
     evict("t-0-1").unwrap();
     let refused = evict("t-1-1").unwrap_err().to_string();
     assert!(refused.contains("disruption budget"), "{refused}");
