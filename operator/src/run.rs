@@ -122,7 +122,7 @@ async fn run(options: &RunOptions) -> Result<(), Error> {
     let bound = egret_process::admin::serve(options.admin, health.clone())?;
     tracing::info!(address = %bound, "metrics and probes are served");
     tokio::spawn(health.clone().beat());
-    let mut end = end()?;
+    let end = end()?;
     let client = Client::try_default().await?;
     // Who leads without a lease leads for ever: nobody sends anything, but somebody could.
     let always = watch::Sender::new(true);
@@ -133,15 +133,13 @@ async fn run(options: &RunOptions) -> Result<(), Error> {
         (leading, Some(lease))
     };
     health.ready.store(true, Relaxed);
-    tokio::select! {
-        led = lead(options, client, &mut leading, &metrics, end.clone()) => led?,
-        () = ended(&mut end) => {}
-    }
+    let led = lead(options, client, &mut leading, &metrics, &end).await;
     // With the last receiver gone the lease is given back.
     drop(leading);
     if let Some(lease) = lease {
         let _ = time::timeout(END_WITHIN, lease).await;
     }
+    led?;
     tracing::info!("the operator ends as planned");
     Ok(())
 }
@@ -171,10 +169,12 @@ async fn lead(
     client: Client,
     leading: &mut watch::Receiver<bool>,
     metrics: &Arc<Metrics>,
-    end: watch::Receiver<bool>,
+    end: &watch::Receiver<bool>,
 ) -> Result<(), Error> {
-    if leading.wait_for(|leads| *leads).await.is_err() {
-        return Err(Error::Lost);
+    let mut asked = end.clone();
+    tokio::select! {
+        led = leading.wait_for(|leads| *leads) => drop(led.map_err(|_| Error::Lost)?),
+        () = ended(&mut asked) => return Ok(()),
     }
     tracing::info!("this operator leads");
     metrics.leads(true);
@@ -197,7 +197,6 @@ async fn lead(
         common.runs.clone(),
         metrics.clone(),
     ));
-    let mut asked = end.clone();
     let outcome = tokio::select! {
         () = ended(&mut asked) => Ok(()),
         _ = leading.wait_for(|leads| !*leads) => Err(Error::Lost),
