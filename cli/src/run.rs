@@ -9,7 +9,7 @@ mod directory;
 mod display;
 mod latency;
 mod local;
-mod logs;
+pub(crate) mod logs;
 mod progress;
 mod signals;
 mod summary;

@@ -66,6 +66,10 @@ pub(crate) struct Options {
     #[arg(long)]
     no_prefix: bool,
 
+    /// Print what Egret itself logs as the JSON that it is
+    #[arg(long)]
+    raw: bool,
+
     #[command(flatten)]
     target: Target,
 }

@@ -176,10 +176,7 @@ fn look(topology: &Topology, to: To) -> Look {
         return Look::Never(Trouble::refused(what));
     }
     if !topology.is_observed() {
-        let seen = status.observed_generation.map_or("nothing yet".to_owned(), |seen| {
-            format!("generation {seen} of {}", topology.generation())
-        });
-        return Look::NotYet(format!("the operator has seen {seen}: does one run?"));
+        return Look::NotYet("the operator has not seen it yet".to_owned());
     }
     let accepted = condition(&status, ACCEPTED);
     if let Some(refused) = accepted.filter(|accepted| accepted.status == "False") {
@@ -236,7 +233,7 @@ mod tests {
         assert_eq!(look(&topology("Stopped", 2, "Stopped", "False"), To::Stopped), Look::Done);
         assert_eq!(look(&topology("Running", 2, "Completed", "False"), To::Running), Look::Done);
         let words = not_yet(&topology("Paused", 1, "Paused", "True"), To::Paused);
-        assert!(words.contains("generation 1 of 2"), "{words}");
+        assert!(words.contains("has not seen it yet"), "{words}");
     }
 
     #[test]

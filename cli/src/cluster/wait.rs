@@ -45,13 +45,11 @@ impl Waiting {
     ) -> Result<(), Trouble> {
         let end = Instant::now() + self.timeout;
         let mut progress = Progress::new();
+        let mut state = "the cluster has not answered".to_owned();
         loop {
-            // The last look may wait for an answer beyond the end.
-            let looked = match time::timeout_at(end, look()).await {
-                Ok(looked) => looked,
-                Err(_) => Ok(Look::NotYet("the cluster has not answered".to_owned())),
-            };
-            let state = match looked {
+            // An answer that comes beyond the end is not waited for: what was seen before counts.
+            let looked = time::timeout_at(end, look()).await;
+            state = match looked.unwrap_or(Ok(Look::NotYet(state))) {
                 Ok(Look::Done) => return Ok(()),
                 Ok(Look::Never(trouble)) => return Err(trouble),
                 Ok(Look::NotYet(state)) => state,
@@ -62,7 +60,7 @@ impl Waiting {
                 let seconds = self.timeout.as_secs_f64();
                 let words = format!("{what} took longer than {seconds} s; now: {state}");
                 return Err(Trouble::refused(words).with(
-                    "it goes on by itself; wait again with a longer --timeout, or look at \
+                    "it goes on by itself as long as the operator is up; wait again, or look at \
                      `egret status`",
                 ));
             }

@@ -1,9 +1,13 @@
 //! Lines of logs: when they were logged, and how they are printed.
 
 use super::{Options, source::Source};
-use crate::cluster::style::Style;
+use crate::{
+    cluster::style::Style,
+    run::logs::{Entry, Level},
+};
 use jiff::Timestamp;
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     io::{self, Write},
 };
@@ -26,12 +30,30 @@ impl Line {
     }
 }
 
+impl Line {
+    /// What a person reads: of what Egret itself logs the level, the message and its fields.
+    fn readable(&self) -> Cow<'_, [u8]> {
+        let text = std::str::from_utf8(&self.text).ok().filter(|text| text.starts_with('{'));
+        let Some(Entry { level, text }) = text.map(Entry::parse) else {
+            return (&self.text).into();
+        };
+        let level = match level {
+            Level::Info => "INFO",
+            Level::Warn => "WARN",
+            Level::Error => "ERROR",
+            Level::User => return (&self.text).into(),
+        };
+        format!("{level} {text}").into_bytes().into()
+    }
+}
+
 /// Prints lines with whose they are.
 pub(super) struct Printer {
     out: Box<dyn Write>,
     style: Style,
     timestamps: bool,
     prefix: bool,
+    raw: bool,
     /// Each source keeps its colour.
     numbers: BTreeMap<String, usize>,
     wanted: bool,
@@ -41,7 +63,8 @@ impl Printer {
     pub(super) fn new(options: &Options, style: Style) -> Printer {
         let out: Box<dyn Write> = Box::new(io::BufWriter::new(io::stdout()));
         let (timestamps, prefix) = (options.timestamps, !options.no_prefix);
-        Printer { out, style, timestamps, prefix, numbers: BTreeMap::new(), wanted: true }
+        let (numbers, raw) = (BTreeMap::new(), options.raw);
+        Printer { out, style, timestamps, prefix, raw, numbers, wanted: true }
     }
 
     /// Prints a line. Whoever closed the pipe has seen enough.
@@ -56,11 +79,9 @@ impl Printer {
         if let Some(at) = line.at.filter(|_| self.timestamps) {
             head.push_str(&format!("{at:.3} "));
         }
-        let written = self
-            .out
-            .write_all(head.as_bytes())
-            .and_then(|()| self.out.write_all(&line.text))
-            .and_then(|()| self.out.write_all(b"\n"));
+        let text = if self.raw { Cow::from(&line.text) } else { line.readable() };
+        let parts = [head.as_bytes(), &text, b"\n"];
+        let written = parts.into_iter().try_for_each(|part| self.out.write_all(part));
         self.wanted &= written.is_ok();
     }
 
@@ -87,6 +108,19 @@ mod tests {
         let zone = Line::of(b"2026-01-01T01:00:00.5+01:00 x");
         assert_eq!(zone.at, line.at);
         assert_eq!(Line::of(b"2026-01-01T00:00:00Z").text, b"");
+    }
+
+    #[test]
+    fn what_egret_logs_is_read_as_its_message_and_all_else_as_it_is() {
+        let readable = |text: &str| {
+            let line = Line { at: None, text: text.as_bytes().to_vec() };
+            String::from_utf8(line.readable().into_owned()).unwrap()
+        };
+        let ours = r#"{"level":"INFO","message":"registered","incarnation":"7","task":1}"#;
+        assert_eq!(readable(ours), "INFO registered incarnation=7");
+        for other in ["word=a\u{1b}[1m", r#"{"json":"of somebody else"}"#, "{"] {
+            assert_eq!(readable(other), other);
+        }
     }
 
     #[test]

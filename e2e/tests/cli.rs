@@ -1,0 +1,250 @@
+//! What `egret` does on a cluster, as people type it.
+
+use egret_e2e::{Cluster, Namespace};
+use serde_json::Value;
+use std::{
+    collections::BTreeSet,
+    env, fs,
+    io::{BufRead, BufReader},
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+    sync::OnceLock,
+    time::Duration,
+};
+
+const PATIENCE: Duration = Duration::from_secs(90);
+
+const SPEC: &str = "
+pods: 2
+spouts: [{name: words, config: {rate: 20}}]
+bolts: [{name: print, parallelism: 2, inputs: [{from: words}]}]
+";
+
+/// The program of this checkout, built beside this test.
+fn egret() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let test = env::current_exe().unwrap();
+        let profile = test.ancestors().nth(2).unwrap();
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "--package", "egret-cli", "--target-dir"]);
+        build.arg(profile.parent().unwrap());
+        if profile.ends_with("release") {
+            build.arg("--release");
+        }
+        assert!(build.status().unwrap().success());
+        profile.join("egret")
+    })
+}
+
+fn command(cluster: &Cluster, namespace: &str, args: &[&str]) -> Command {
+    let mut command = Command::new(egret());
+    command.args(args).args(["--namespace", namespace]).env("KUBECONFIG", cluster.kubeconfig());
+    command
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// What it prints if all goes well.
+fn prints(cluster: &Cluster, namespace: &Namespace, args: &[&str]) -> String {
+    let output = command(cluster, namespace.name(), args).output().unwrap();
+    let Output { status, stdout, stderr } = output;
+    let (stdout, stderr) = (text(&stdout), text(&stderr));
+    assert!(status.success(), "{args:?}: {status}\n{stdout}\n{stderr}");
+    assert!(!stdout.contains('\u{1b}'), "no colours where no terminal is: {stdout}");
+    stdout
+}
+
+/// What it says if it fails, with its exit code.
+fn fails(command: &mut Command) -> (i32, String) {
+    let output = command.output().unwrap();
+    assert_eq!(text(&output.stdout), "");
+    (output.status.code().unwrap(), text(&output.stderr))
+}
+
+fn json(printed: &str) -> Value {
+    serde_json::from_str(printed).unwrap()
+}
+
+#[test]
+fn a_topology_is_watched_steered_and_deleted() {
+    let Some(cluster) = Cluster::with_operator_for_test() else { return };
+    let namespace = Namespace::new(&cluster, "cli").unwrap();
+    let topology = namespace.deploy("t", SPEC).unwrap();
+    let prints = |args: &[&str]| prints(&cluster, &namespace, args);
+    let waited = prints(&["resume", "t", "--wait"]);
+    assert!(waited.ends_with("topology t is Running\n"), "{waited}");
+
+    let status = json(&prints(&["status", "t", "--output", "json"]));
+    assert_eq!(status["ready"], "True");
+    assert_eq!((&status["pods"], &status["tasks"]), (&"2/2".into(), &"3/3".into()));
+    let pods = topology.pods().unwrap();
+    let words = prints(&["status", "t"]);
+    assert!(words.contains("Ready         True"), "{words}");
+    assert!(pods.iter().all(|pod| words.contains(&pod.name)), "{words}");
+
+    let tasks = json(&prints(&["tasks", "t", "--output", "json"]));
+    let told: Vec<_> = tasks
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|task| {
+            let pod = pods.iter().find(|pod| task["pod"] == pod.name.as_str()).unwrap();
+            assert_eq!(task["node"], pod.node.as_str(), "{task}");
+            (task["task"].as_u64().unwrap(), task["component"].as_str().unwrap(), &task["state"])
+        })
+        .collect();
+    let running = Value::from("Running");
+    assert_eq!(told, [(0, "words", &running), (1, "print", &running), (2, "print", &running)]);
+
+    let paused = prints(&["pause", "t", "--wait"]);
+    assert!(paused.ends_with("topology t is Paused\n"), "{paused}");
+    assert_eq!(topology.condition("Ready", "True", PATIENCE).unwrap(), "Paused");
+    let again = prints(&["pause", "t"]);
+    assert_eq!(again, "topology t: state Paused is asked for already\n");
+
+    let stopped = prints(&["stop", "t", "--wait"]);
+    assert!(stopped.ends_with("topology t is Stopped\n"), "{stopped}");
+    let list = prints(&["status"]);
+    assert!(list.lines().nth(1).unwrap().starts_with("t      False   Stopped   0/0"), "{list}");
+
+    let deleted = prints(&["delete", "t", "--wait"]);
+    assert!(deleted.ends_with("topology t is deleted\n"), "{deleted}");
+    assert_eq!(namespace.kubectl(&["get", "topologies", "--output", "name"]).unwrap(), "");
+}
+
+#[test]
+fn logs_of_all_tasks_are_merged_chosen_and_followed_into_other_pods() {
+    let Some(cluster) = Cluster::with_operator_for_test() else { return };
+    let namespace = Namespace::new(&cluster, "cli-logs").unwrap();
+    let topology = namespace.deploy("t", SPEC).unwrap();
+    topology.condition("Ready", "True", PATIENCE).unwrap();
+    let prints = |args: &[&str]| prints(&cluster, &namespace, args);
+    let whose = |lines: &str| -> BTreeSet<String> {
+        let of = |line: &str| line.split_once(' ').unwrap().0.split_once('/').unwrap().1.to_owned();
+        lines.lines().map(of).collect()
+    };
+    // A followed log shows both tasks, and then a task in the pod that replaces one.
+    let args = ["logs", "t", "--component", "print", "--follow", "--since", "30s"];
+    let mut follow =
+        command(&cluster, namespace.name(), &args).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(follow.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut seen = BTreeSet::new();
+    while seen.len() < 2 {
+        seen.extend(whose(&lines.next().unwrap()));
+    }
+    assert_eq!(seen, ["print-0", "print-1"].map(str::to_owned).into());
+    let old = topology.pods().unwrap();
+    namespace.kubectl(&["delete", "pod", &old[0].name, "--wait=false"]).unwrap();
+    let of_old = |line: &String| old.iter().any(|pod| line.starts_with(&format!("{}/", pod.name)));
+    let new = lines.find(|line| !of_old(line) && line.contains("word=")).unwrap();
+    assert!(new.contains("/print-"), "{new}");
+    follow.kill().unwrap();
+    follow.wait().unwrap();
+
+    topology.condition("Ready", "True", PATIENCE).unwrap();
+    let all = prints(&["logs", "t", "--timestamps"]);
+    assert_eq!(whose(&all), ["print-0", "print-1", "words-0"].map(str::to_owned).into());
+    let times: Vec<&str> = all.lines().map(|line| line.split(' ').nth(1).unwrap()).collect();
+    assert!(times.is_sorted(), "{all}");
+    let one = prints(&["logs", "t", "--task", "0", "--tail", "1", "--stream-managers"]);
+    assert_eq!(whose(&one), ["stream-manager", "words-0"].map(str::to_owned).into());
+    assert_eq!(one.lines().count(), 2, "{one}");
+}
+
+#[test]
+fn a_name_that_is_not_there_is_answered_with_those_that_are() {
+    let Some(cluster) = Cluster::with_operator_for_test() else { return };
+    let namespace = Namespace::new(&cluster, "cli-names").unwrap();
+    namespace.deploy("word-count", &format!("state: Stopped\n{}", SPEC.trim_start())).unwrap();
+    let name = namespace.name();
+    let (code, words) = fails(&mut command(&cluster, name, &["pause", "word-cuont"]));
+    assert_eq!(code, 1);
+    assert!(words.contains(&format!("no topology `word-cuont` in namespace {name}")), "{words}");
+    assert!(words.contains("did you mean `word-count`?"), "{words}");
+    let elsewhere = fails(&mut command(&cluster, "default", &["tasks", "word-count"])).1;
+    assert!(elsewhere.contains(&format!("-n {name}")), "{elsewhere}");
+    let args = ["logs", "word-count", "--component", "prnt"];
+    let component = fails(&mut command(&cluster, name, &args)).1;
+    assert!(component.contains("did you mean `print`?"), "{component}");
+    let pods = fails(&mut command(&cluster, name, &["logs", "word-count"])).1;
+    assert!(pods.contains("topology word-count has no pods"), "{pods}");
+    let usage = fails(&mut command(&cluster, name, &["pause"]));
+    assert_eq!(usage.0, 2, "{}", usage.1);
+}
+
+#[test]
+fn a_cluster_that_does_not_answer_as_it_should_is_told_with_what_to_do() {
+    let Some(cluster) = Cluster::with_operator_for_test() else { return };
+    let namespace = Namespace::new(&cluster, "cli-wrong").unwrap();
+    let name = namespace.name();
+    let kubeconfig = fs::read_to_string(cluster.kubeconfig()).unwrap();
+    let directory = env::temp_dir().join(name);
+    fs::create_dir_all(&directory).unwrap();
+    let with = |kubeconfig: &str, args: &[&str]| {
+        let path = directory.join("kubeconfig");
+        fs::write(&path, kubeconfig).unwrap();
+        fails(command(&cluster, name, args).arg("--kubeconfig").arg(path))
+    };
+    let server = kubeconfig.split("server: ").nth(1).unwrap().split_whitespace().next().unwrap();
+    let server = server.trim_matches('"');
+    let nobody = with(&kubeconfig.replace(server, "https://127.0.0.1:1"), &["status"]);
+    assert_eq!(nobody.0, 1);
+    assert!(nobody.1.contains("https://127.0.0.1:1 (context"), "{}", nobody.1);
+    assert!(nobody.1.contains("cannot be reached"), "{}", nobody.1);
+    // Below another path the API server knows no topologies, as where they are not installed.
+    let elsewhere = with(&kubeconfig.replace(server, &format!("{server}/nowhere")), &["status"]);
+    assert!(elsewhere.1.contains("topologies.egret.dev is not installed"), "{}", elsewhere.1);
+    let context = with(&kubeconfig, &["status", "--context", "nowhere"]);
+    assert_eq!(context.0, 2);
+    assert!(context.1.contains("has no context `nowhere`"), "{}", context.1);
+
+    // Somebody who may nothing: the namespace's own service account.
+    let token = namespace.kubectl(&["create", "token", "default"]).unwrap();
+    let user = format!("- name: nobody\n  user: {{token: {}}}", token.trim());
+    let ca = kubeconfig.split("certificate-authority-data: ").nth(1).unwrap();
+    let ca = ca.split_whitespace().next().unwrap();
+    let stranger = format!(
+        "apiVersion: v1\nkind: Config\ncurrent-context: c\n\
+         clusters:\n- name: c\n  cluster: {{server: \"{server}\", \
+         certificate-authority-data: {ca}}}\n\
+         contexts:\n- name: c\n  context: {{cluster: c, user: nobody}}\nusers:\n{user}\n"
+    );
+    let forbidden = with(&stranger, &["status"]);
+    assert_eq!(forbidden.0, 1);
+    let what = format!("you may not list topologies.egret.dev in namespace {name}");
+    assert!(forbidden.1.contains(&what), "{}", forbidden.1);
+    assert!(forbidden.1.contains("auth can-i list topologies.egret.dev"), "{}", forbidden.1);
+    let token = with(&stranger.replace(token.trim(), "nonsense"), &["status"]);
+    assert!(token.1.contains("does not know you"), "{}", token.1);
+    fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
+fn kubectl_finds_egret_as_a_plugin() {
+    let Some(cluster) = Cluster::with_operator_for_test() else { return };
+    let namespace = Namespace::new(&cluster, "cli-plugin").unwrap();
+    namespace.deploy("t", &format!("state: Stopped\n{}", SPEC.trim_start())).unwrap();
+    let directory = env::temp_dir().join(namespace.name());
+    fs::create_dir_all(&directory).unwrap();
+    symlink(egret(), directory.join("kubectl-egret")).unwrap();
+    let path = env::var_os("PATH").unwrap_or_default();
+    let paths = env::join_paths([directory.clone()].into_iter().chain(env::split_paths(&path)));
+    let paths = paths.unwrap();
+    let kubectl = cluster.bin().map_or("kubectl".into(), |bin| bin.join("kubectl"));
+    let plugin = |args: &[&str]| {
+        let mut command = Command::new(&kubectl);
+        command.arg("egret").args(args).env("KUBECONFIG", cluster.kubeconfig());
+        command.env("PATH", &paths);
+        text(&command.output().unwrap().stdout)
+    };
+    let status = plugin(&["status", "t", "-n", namespace.name()]);
+    let first = format!("Topology   t in namespace {}\n", namespace.name());
+    assert!(status.starts_with(&first), "{status}");
+    let help = plugin(&["pause", "--help"]);
+    assert!(help.contains("Usage: kubectl egret pause"), "{help}");
+    fs::remove_dir_all(directory).unwrap();
+}
