@@ -82,6 +82,7 @@ async fn compose(registry: Registry, options: &RunOptions) -> Result<Ended, Stri
         Credentials::load(&options.identity).map_err(|error| format!("credentials: {error}"))?;
     let endpoint = Endpoint::dialing_to(options.manager, &credentials, Windows::default())
         .map_err(|error| error.to_string())?;
+    tokio::task::spawn_local(endpoint.clone().keep_renewed(options.identity.clone()));
     let mut dialer = Dialer {
         endpoint,
         manager: options.manager,

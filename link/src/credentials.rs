@@ -4,17 +4,17 @@ use crate::{Error, Identity, Pem, endpoint::identity_in};
 use ::aws_lc_rs::hmac;
 use rustls::{
     ClientConfig, RootCertStore, ServerConfig,
-    client::Resumption,
+    client::{ResolvesClientCert, Resumption},
     crypto::{CryptoProvider, aws_lc_rs},
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-    server::WebPkiClientVerifier,
-    sign::{CertifiedKey, SingleCertAndKey},
+    server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier},
+    sign::CertifiedKey,
     version::TLS13,
 };
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, PoisonError, RwLock},
 };
 
 /// Certificate of the CA.
@@ -30,8 +30,39 @@ pub struct Credentials {
     identity: Identity,
     provider: Arc<CryptoProvider>,
     roots: Arc<RootCertStore>,
-    resolver: Arc<SingleCertAndKey>,
+    current: Arc<Current>,
     derive: hmac::Key,
+}
+
+/// The certificate in use, which may be replaced by a newer one.
+#[derive(Debug)]
+struct Current(RwLock<Arc<CertifiedKey>>);
+
+impl Current {
+    fn get(&self) -> Arc<CertifiedKey> {
+        // Nothing panics while it holds the lock.
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl ResolvesServerCert for Current {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.get())
+    }
+}
+
+impl ResolvesClientCert for Current {
+    fn resolve(
+        &self,
+        _authorities: &[&[u8]],
+        _schemes: &[rustls::SignatureScheme],
+    ) -> Option<Arc<CertifiedKey>> {
+        Some(self.get())
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
 }
 
 impl Credentials {
@@ -73,7 +104,7 @@ impl Credentials {
             identity,
             provider: Arc::new(provider),
             roots: Arc::new(roots),
-            resolver: Arc::new(SingleCertAndKey::from(certified)),
+            current: Arc::new(Current(RwLock::new(Arc::new(certified)))),
             derive,
         })
     }
@@ -83,13 +114,29 @@ impl Credentials {
         &self.identity
     }
 
+    /// Reads the files again, and shows their certificate from the next link on, in all clones of
+    /// these credentials. Links that are up stay as they are. False: it is the same as before.
+    pub fn renew(&self, dir: &Path) -> Result<bool, Error> {
+        let newer = Credentials::load(dir)?;
+        if newer.identity != self.identity {
+            let why = format!("it is for `{}`, not for `{}`", newer.identity, self.identity);
+            return Err(broken(&dir.join(CERT_FILE), why));
+        }
+        let (newer, before) = (newer.current.get(), self.current.get());
+        let same = newer.cert == before.cert;
+        if !same {
+            *self.current.0.write().unwrap_or_else(PoisonError::into_inner) = newer;
+        }
+        Ok(!same)
+    }
+
     /// TLS for dialing with one protocol.
     pub(crate) fn client(&self, alpn: &[u8]) -> Result<ClientConfig, Error> {
         let mut config = ClientConfig::builder_with_provider(self.provider.clone())
             .with_protocol_versions(&[&TLS13])
             .map_err(tls)?
             .with_root_certificates(self.roots.clone())
-            .with_client_cert_resolver(self.resolver.clone());
+            .with_client_cert_resolver(self.current.clone());
         config.alpn_protocols = vec![alpn.to_vec()];
         // A resumed session would spare one signature, and show no certificate.
         config.resumption = Resumption::disabled();
@@ -107,7 +154,7 @@ impl Credentials {
             .with_protocol_versions(&[&TLS13])
             .map_err(tls)?
             .with_client_cert_verifier(clients)
-            .with_cert_resolver(self.resolver.clone());
+            .with_cert_resolver(self.current.clone());
         config.alpn_protocols = alpns.iter().map(|alpn| alpn.to_vec()).collect();
         config.send_tls13_tickets = 0;
         Ok(config)

@@ -10,8 +10,10 @@ use quinn_proto::HashedConnectionIdGenerator;
 use rustls::pki_types::CertificateDer;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::{
+    convert::Infallible,
     io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
@@ -32,6 +34,9 @@ const RESET_INTERVAL: Duration = Duration::from_millis(1);
 /// Time for one attempt to connect. Its packets are repeated at ever longer intervals (90 ms, 180
 /// ms, ...), so a fresh attempt finds a peer that is just back sooner than an old one does.
 const DIAL_TIMEOUT: Duration = Duration::from_millis(1500);
+
+/// How often the files of the certificate are looked at: it is replaced weeks before it ends.
+const RENEW: Duration = Duration::from_secs(10);
 
 /// Why a link is closed, as the peer sees it.
 pub mod close {
@@ -141,6 +146,37 @@ impl Endpoint {
     /// Who is at this end.
     pub fn identity(&self) -> &Identity {
         self.credentials.identity()
+    }
+
+    /// Shows a newer certificate from `dir` from the next link on; see [`Credentials::renew`].
+    pub fn renew(&self, dir: &Path) -> Result<bool, Error> {
+        self.credentials.renew(dir)
+    }
+
+    /// Does so whenever there is a newer one, for as long as it is polled.
+    pub async fn keep_renewed(self, dir: PathBuf) -> Infallible {
+        let mut told = None;
+        loop {
+            tokio::time::sleep(RENEW).await;
+            let (endpoint, from) = (self.clone(), dir.clone());
+            // Frames do not wait for the disk.
+            let renewed = tokio::task::spawn_blocking(move || endpoint.renew(&from)).await;
+            let trouble = match renewed {
+                Ok(Ok(false)) => None,
+                Ok(Ok(true)) => {
+                    tracing::info!("the certificate was renewed");
+                    None
+                }
+                Ok(Err(error)) => Some(error.to_string()),
+                Err(error) => Some(error.to_string()),
+            };
+            if let Some(error) = &trouble
+                && told != trouble
+            {
+                tracing::warn!(error, "the certificate in use stays");
+            }
+            told = trouble;
+        }
     }
 
     /// Dials `address` and makes sure that `whom` answers there. Gives up after 1.5 s: dial again,

@@ -124,6 +124,31 @@ async fn a_ca_that_was_kept_speaks_for_the_same_topology() {
 }
 
 #[tokio::test]
+async fn a_renewed_certificate_is_shown_from_the_next_link_on() {
+    let world = World::new();
+    let (manager, dialer) = (world.accepting(&pod(0)), world.dialing(&pod(1)));
+    let (first, admitted) = meet(&dialer, &manager, pod(0), ALPN_PEER).await;
+    let (first, _admitted) = (first.unwrap(), admitted.unwrap());
+    let dir = world.dir_of(&pod(0));
+    assert!(!manager.renew(&dir).unwrap(), "nothing is new");
+    let key = std::fs::read_to_string(dir.join("key.pem")).unwrap();
+    let newer = world.authority.renew(&pod(0), &key, PATIENCE).unwrap();
+    authority::write(&newer, &dir).unwrap();
+    assert!(manager.renew(&dir).unwrap());
+    let (second, admitted) = meet(&dialer, &manager, pod(0), ALPN_PEER).await;
+    let (second, _admitted) = (second.unwrap(), admitted.unwrap());
+    let shown = |connection: &Connection| {
+        let identity = connection.peer_identity().unwrap();
+        identity.downcast::<Vec<rustls::pki_types::CertificateDer<'static>>>().unwrap()
+    };
+    assert_ne!(shown(&first), shown(&second));
+    assert_eq!(first.close_reason(), None, "links that are up stay as they are");
+    let foreign = world.dir_of(&pod(1));
+    let error = manager.renew(&foreign).unwrap_err().to_string();
+    assert!(error.contains("not for `pod-0"), "{error}");
+}
+
+#[tokio::test]
 async fn one_socket_dials_and_accepts() {
     let world = World::new();
     let zero = world.accepting(&pod(0));

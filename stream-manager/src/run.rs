@@ -75,6 +75,7 @@ async fn serve(options: Options) -> Result<(), Error> {
     spawn_local(manager.clone().keep_time());
     spawn_local(files::keep_state(manager.clone()));
     spawn_local(accept::run(manager.clone()));
+    spawn_local(manager.endpoint.clone().keep_renewed(manager.options.dir.join("identity")));
     plans::dial_new_peers(&manager);
     admin::serve(&manager)?;
     boot::publish_address(&manager).await?;

@@ -2,11 +2,12 @@
 
 use crate::{
     instance::Instance,
-    pods::{Pods, eventually},
+    pods::{Pods, UID, eventually},
 };
+use egret_link::{Identity, quinn::rustls::pki_types::CertificateDer};
 use egret_topology::id::{Incarnation, PodId, TaskId};
 use egret_wire::{
-    control::{FromInstance, LossScope, Phase, TaskReport, ToInstance},
+    control::{ALPN_CONTROL, FromInstance, LossScope, Phase, TaskReport, ToInstance},
     header::Kind,
     preamble::Class,
 };
@@ -174,4 +175,21 @@ async fn a_pod_that_was_replaced_is_dialed_at_its_new_address_while_the_old_one_
     eventually(async || second.status().await.peers_up == [PodId(0)]).await;
     spout.send(Kind::Data, 1, 7, 1000).await;
     assert_eq!(bolt.read().await.source, TaskId(0));
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_is_taken_over_without_a_restart() {
+    let pods = Pods::start(&[(&[], &[0])]).await;
+    let (_instance, _) = Instance::start(&pods, 0, 1).await;
+    let shown = async || {
+        let identity = Identity::Operator { uid: UID.into() };
+        let (_endpoint, connection) = pods.dial(0, &identity, ALPN_CONTROL).await;
+        let chain = connection.peer_identity().unwrap();
+        chain.downcast::<Vec<CertificateDer<'static>>>().unwrap()
+    };
+    let before = shown().await;
+    pods.renew(0);
+    eventually(async || shown().await != before).await;
+    let status = pods.operator(0).await.status().await;
+    assert!(status.tasks[0].connected && status.tasks[0].restarts == 0);
 }

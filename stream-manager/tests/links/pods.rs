@@ -81,6 +81,15 @@ impl Pods {
         self.managers[pod] = Some(spawn(pod, &self.pod_dir(pod)));
     }
 
+    /// Puts a newer certificate with the same key into the directory of a pod.
+    pub fn renew(&self, pod: usize) {
+        let dir = self.pod_dir(pod).join("identity");
+        let key = std::fs::read_to_string(dir.join("key.pem")).unwrap();
+        let identity = Identity::Pod { uid: UID.into(), pod: PodId(pod as u32) };
+        let pem = self.authority.renew(&identity, &key, Duration::from_secs(7200)).unwrap();
+        authority::write(&pem, &dir).unwrap();
+    }
+
     /// Another pod takes the place of this one, which stays alive, and is in the plan but not yet
     /// pushed.
     pub async fn replace(&mut self, pod: usize) {
@@ -268,6 +277,7 @@ pub fn plan(components: &[Component<'_>]) -> PhysicalPlan {
         max_pending: 1000,
         message_timeout_ms: 30_000,
         edge_key: 1,
+        log_levels: Default::default(),
         components: components.iter().enumerate().map(component).collect(),
         pods: (0..pods)
             .map(|id| PlannedPod { id: PodId(id), address: ([127, 0, 0, 1], 1).into() })
