@@ -1,4 +1,5 @@
-//! `cargo xtask images`: the three images, as OCI archives, without a Docker daemon.
+//! `cargo xtask images`: the three images, as OCI archives, without a Docker daemon; and
+//! `cargo xtask image` for one of a user's own components.
 //!
 //! Programs are linked statically, stripped, and built in a target directory of their own, so that
 //! other builds keep what they have. The same sources give the same digests.
@@ -22,6 +23,8 @@ const IMAGES: [(&str, &str); 3] = [
 /// Bytes of an archive: nodes pull an image while a topology waits.
 const LIMIT: u64 = 25 * 1024 * 1024;
 
+const HEADING: &str = "\nimage                                  archive     digest\n";
+
 /// Builds all images into the directory that follows `--out`, or into `target/images`.
 pub(crate) fn run(root: &Path, args: &[&str]) -> Result<String, String> {
     let out = match args {
@@ -29,24 +32,55 @@ pub(crate) fn run(root: &Path, args: &[&str]) -> Result<String, String> {
         ["--out", directory] => PathBuf::from(directory),
         _ => return Err("usage: cargo xtask images [--out DIRECTORY]".into()),
     };
-    let programs = build(root)?;
-    fs::create_dir_all(&out).map_err(|error| format!("cannot make {}: {error}", out.display()))?;
-    let mut text = String::from("\nimage                                  archive     digest\n");
+    let programs = build(root, &IMAGES.map(|(name, _)| name))?;
+    make(&out)?;
+    let mut text = HEADING.to_owned();
     for (name, what) in IMAGES {
-        text.push_str(&format!("{}\n", one(&programs.join(name), &out, name, what)?));
+        let short = name.trim_start_matches("egret-");
+        let version = env!("CARGO_PKG_VERSION");
+        let mut image =
+            Image::of_program(&format!("egret.dev/{short}:{version}"), name, programs.join(name));
+        for (key, value) in [
+            ("title", name),
+            ("description", what),
+            ("version", version),
+            ("licenses", "Apache-2.0"),
+        ] {
+            image.labels.insert(format!("org.opencontainers.image.{key}"), value.to_owned());
+        }
+        text.push_str(&one(&image, &programs.join(name), &out.join(format!("{short}.tar")))?);
     }
     Ok(format!("{text}archives are in {}", out.display()))
 }
 
-/// The directory that the static programs are in.
-fn build(root: &Path) -> Result<PathBuf, String> {
+/// Builds the image of one package, whose program has the package's name.
+pub(crate) fn run_one(root: &Path, args: &[&str]) -> Result<String, String> {
+    let (package, name, out) = match args {
+        [package, name] => (*package, *name, root.join("target/images")),
+        [package, name, "--out", directory] => (*package, *name, PathBuf::from(directory)),
+        _ => return Err("usage: cargo xtask image PACKAGE IMAGE:TAG [--out DIRECTORY]".into()),
+    };
+    let programs = build(root, &[package])?;
+    make(&out)?;
+    let image = Image::of_program(name, package, programs.join(package));
+    let archive = out.join(format!("{package}.tar"));
+    let text = one(&image, &programs.join(package), &archive)?;
+    Ok(format!("{HEADING}{text}the archive is {}", archive.display()))
+}
+
+fn make(out: &Path) -> Result<(), String> {
+    fs::create_dir_all(out).map_err(|error| format!("cannot make {}: {error}", out.display()))
+}
+
+/// The directory that the static programs are in, each called as its package.
+fn build(root: &Path, packages: &[&str]) -> Result<PathBuf, String> {
     let target = host(root)?;
     let directory = root.join("target/static");
     let flags = flags(root).join("\x1f");
     let directory_text = directory.to_string_lossy();
     let mut command = vec!["cargo", "build", "--release", "--locked", "--target", &target];
     command.extend(["--target-dir", &directory_text]);
-    for (name, _) in IMAGES {
+    for name in packages {
         command.extend(["--package", name, "--bin", name]);
     }
     // C sources name their own files in assertions.
@@ -93,31 +127,22 @@ fn host(root: &Path) -> Result<String, String> {
     host.map(str::to_owned).ok_or(format!("rustc does not name its host:\n{}", ended.output))
 }
 
-/// Writes one image and says what became of it.
-fn one(program: &Path, out: &Path, name: &str, what: &str) -> Result<String, String> {
+/// Writes one image of a static program and says what became of it.
+fn one(image: &Image, program: &Path, path: &Path) -> Result<String, String> {
     let bytes =
         fs::read(program).map_err(|error| format!("cannot read {}: {error}", program.display()))?;
     if let Some(interpreter) = elf::interpreter(&bytes)? {
-        return Err(format!("{name} is not static: it asks for {interpreter}"));
+        return Err(format!("{} is not static: it asks for {interpreter}", program.display()));
     }
-    let version = env!("CARGO_PKG_VERSION");
-    let short = name.trim_start_matches("egret-");
-    let mut image =
-        Image::of_program(&format!("egret.dev/{short}:{version}"), name, program.into());
-    for (key, value) in
-        [("title", name), ("description", what), ("version", version), ("licenses", "Apache-2.0")]
-    {
-        image.labels.insert(format!("org.opencontainers.image.{key}"), value.to_owned());
-    }
-    let path = out.join(format!("{short}.tar"));
-    let written = egret_oci::write(&image, &path).map_err(|error| error.to_string())?;
-    let verified = egret_oci::verify(&path).map_err(|error| error.to_string())?;
+    let written = egret_oci::write(image, path).map_err(|error| error.to_string())?;
+    let verified = egret_oci::verify(path).map_err(|error| error.to_string())?;
     if verified.digest != written.digest {
         return Err(format!("{} is not the image that was written", path.display()));
     }
     if written.size > LIMIT {
-        return Err(format!("{name}: an archive of {} bytes, {LIMIT} at most", written.size));
+        let size = written.size;
+        return Err(format!("{}: an archive of {size} bytes, {LIMIT} at most", image.name));
     }
     let size = written.size as f64 / 1024.0 / 1024.0;
-    Ok(format!("{:<38} {size:>6.1} MB   {}", image.name, written.digest))
+    Ok(format!("{:<38} {size:>6.1} MB   {}\n", image.name, written.digest))
 }

@@ -1,4 +1,4 @@
-//! Chores of the repository: `cargo xtask test` and `cargo xtask tidy`.
+//! Chores of the repository: checks, images, and what is generated.
 
 mod charts;
 mod e2e;
@@ -14,6 +14,7 @@ const USAGE: &str = "\
 usage: cargo xtask test [--only STAGE]...   run all checks, or these stages of them
        cargo xtask tidy                     check the house rules only
        cargo xtask images [--out DIRECTORY] build the images as OCI archives
+       cargo xtask image PACKAGE IMAGE:TAG  build one of components of your own likewise
        cargo xtask manifests [--check]      write what is generated from resource and chart";
 
 fn main() -> ExitCode {
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     let outcome = match &words[..] {
         ["images", rest @ ..] => images::run(&root(), rest),
+        ["image", rest @ ..] => images::run_one(&root(), rest),
         ["manifests", rest @ ..] => manifests::run(&root(), rest),
         ["tidy"] => tidy::report(&root()).map_err(|violations| violations.trim_end().to_owned()),
         ["test", rest @ ..] => stages(rest).and_then(|only| test::run(&root(), &only)),
