@@ -4,6 +4,7 @@
 use crate::{
     bridge::Bridge,
     control::Outgoing,
+    log_level,
     run::{Dialer, Registration, Unregistered},
     streams::{self, StreamError},
     task_thread::{Clock, TaskEnded},
@@ -149,6 +150,7 @@ async fn keep_linked(
 /// has closed are said in `goodbye`.
 async fn serve(shared: Rc<Shared>, registration: Registration) -> String {
     let Registration { connection, sender, receiver, plan, .. } = registration;
+    log_level::follow(&plan, shared.task);
     shared.widen(&connection, &plan);
     shared.outgoing.borrow_mut().start_over();
     *shared.unwritten.borrow_mut() = shared.gateway.borrow().waiting_streams();
@@ -406,6 +408,7 @@ impl Shared {
     }
 
     fn handle_plan(&self, plan: PlanIndex) {
+        log_level::follow(&plan, self.task);
         if plan.plan().state == RunState::Stopped {
             self.bridge.stop();
         }

@@ -29,7 +29,7 @@ mod bridge;
 mod control;
 mod entry;
 mod gateway_loop;
-
+mod log_level;
 mod options;
 mod run;
 mod streams;

@@ -125,6 +125,7 @@ mod tests {
             max_pending: 1,
             message_timeout_ms: 1,
             edge_key: 1,
+            log_levels: Default::default(),
             components: vec![
                 component("one", ComponentKind::Spout, vec![]),
                 component("two", ComponentKind::Spout, vec![]),

@@ -2,6 +2,7 @@
 
 mod format;
 
+use std::sync::{Mutex, OnceLock, PoisonError};
 use tracing_subscriber::{EnvFilter, fmt::Subscriber};
 
 /// How lines look.
@@ -48,22 +49,65 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
+    /// Nobody would notice: there is no logging.
+    #[error("the log level cannot be changed: {0}")]
+    Change(String),
 }
 
 /// Variable that says which lines there are.
 pub const VARIABLE: &str = "EGRET_LOG";
 
+/// Parts of links that tell of every packet: of no use to whoever looks for something else.
+const CHATTY: &str = "quinn=info,quinn_proto=info,quinn_udp=info,rustls=info";
+
+/// The logging of this process.
+struct Running {
+    /// The level that it started with.
+    level: String,
+    /// The one that was asked for since.
+    asked: Mutex<Option<String>>,
+    filter: Box<dyn Fn(EnvFilter) -> Result<(), String> + Send + Sync>,
+}
+
+/// There is one: it is the process that logs.
+static RUNNING: OnceLock<Running> = OnceLock::new();
+
 /// Starts logging, once per process.
 pub fn init(logging: Logging) -> Result<(), Error> {
     let level = std::env::var(VARIABLE).ok().filter(|level| !level.is_empty());
     let level = level.or_else(|| logging.level.clone()).unwrap_or_else(|| "info".into());
-    let filter = EnvFilter::builder()
-        .parse(&level)
-        .map_err(|error| Error::Level { level, why: error.to_string() })?;
-    let subscriber = Subscriber::builder()
-        .with_env_filter(filter)
+    let builder = Subscriber::builder()
         .with_writer(std::io::stderr)
         .event_format(format::Lines::new(logging))
-        .finish();
-    tracing::subscriber::set_global_default(subscriber).map_err(|_| Error::Twice)
+        .with_env_filter(parse(&level)?)
+        .with_filter_reloading();
+    let handle = builder.reload_handle();
+    tracing::subscriber::set_global_default(builder.finish()).map_err(|_| Error::Twice)?;
+    let filter = Box::new(move |filter| handle.reload(filter).map_err(|error| error.to_string()));
+    RUNNING.set(Running { level, asked: Mutex::default(), filter }).map_err(|_| Error::Twice)
+}
+
+/// Logs other lines from now on: those of this level, such as `debug`; `None` for those that it
+/// started with. A process without logging has nothing to change.
+pub fn set_level(level: Option<&str>) -> Result<(), Error> {
+    let Some(running) = RUNNING.get() else { return Ok(()) };
+    let mut asked = running.asked.lock().unwrap_or_else(PoisonError::into_inner);
+    if asked.as_deref() == level {
+        return Ok(());
+    }
+    let filter = match level {
+        Some(level @ ("debug" | "trace")) => parse(&format!("{level},{CHATTY}"))?,
+        Some(level) => parse(level)?,
+        None => parse(&running.level)?,
+    };
+    (running.filter)(filter).map_err(Error::Change)?;
+    *asked = level.map(str::to_owned);
+    tracing::info!(level = level.unwrap_or(&running.level), "the log level has changed");
+    Ok(())
+}
+
+fn parse(level: &str) -> Result<EnvFilter, Error> {
+    EnvFilter::builder()
+        .parse(level)
+        .map_err(|error| Error::Level { level: level.to_owned(), why: error.to_string() })
 }

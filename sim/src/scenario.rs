@@ -219,6 +219,7 @@ fn plan(
         // What waits for a slow task may wait for minutes; timing out would only add to it.
         message_timeout_ms: rng.between(5, 30) * if slow { 10_000 } else { 1000 },
         edge_key: rng.next(),
+        log_levels: Default::default(),
         components: graph.components.clone(),
         pods: (0..pods)
             .map(|i| egret_topology::plan::PlannedPod {

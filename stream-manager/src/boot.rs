@@ -1,6 +1,6 @@
 //! The start of one life: what an earlier one left, the socket, the address.
 
-use crate::{files, limits, manager::Manager, options::Options};
+use crate::{files, limits, manager::Manager, options::Options, plans};
 use egret_flow::{Flow, Limits};
 use egret_link::{Credentials, Endpoint, Identity, Windows};
 use egret_process::{orphan::Orphaned, write_atomically};
@@ -62,6 +62,7 @@ pub(crate) async fn start(options: Options) -> Result<Rc<Manager>, Error> {
     let limits = Limits::default();
     let mut flow = Flow::new(options.pod, incarnation, left.reborn, limits);
     if let Some(plan) = left.plan {
+        plans::follow_log_level(plan.plan());
         match flow.set_plan(0, plan) {
             Ok(_) => tracing::info!("the plan of the last life is in force again"),
             Err(error) => tracing::warn!("the plan of the last life is of no use: {error}"),

@@ -6,8 +6,10 @@ use crate::{
     peer_link,
 };
 use egret_link::transport;
+use egret_process::logging;
 use egret_topology::{
     id::PodId,
+    log_level::Level,
     plan::{PhysicalPlan, PlanIndex},
 };
 use egret_wire::control::ToInstance;
@@ -49,6 +51,7 @@ impl Manager {
         let now = self.now();
         self.flow.borrow_mut().set_plan(now, index.clone()).map_err(|error| error.to_string())?;
         let plan = index.plan();
+        follow_log_level(plan);
         tracing::info!(
             revision = plan.revision,
             epoch = plan.epoch.0,
@@ -65,6 +68,14 @@ impl Manager {
         self.act();
         dial_new_peers(self);
         Ok(())
+    }
+}
+
+/// Takes over the log level that a plan asks for.
+pub(crate) fn follow_log_level(plan: &PhysicalPlan) {
+    let level = plan.log_levels.everywhere().map(Level::as_str);
+    if let Err(error) = logging::set_level(level) {
+        tracing::warn!("{error}");
     }
 }
 

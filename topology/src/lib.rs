@@ -10,6 +10,7 @@ pub mod duration;
 pub mod grouping;
 pub mod id;
 pub mod limits;
+pub mod log_level;
 pub mod logical;
 pub mod packing_plan;
 pub mod physical;

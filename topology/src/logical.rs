@@ -8,6 +8,7 @@ pub use crate::resource::{
     Volume, VolumeMount,
 };
 use crate::{
+    log_level::LogLevels,
     plan::{ComponentKind, Delivery, PlannedInput},
     stream::Stream,
 };
@@ -33,6 +34,8 @@ pub struct Logical {
     pub pod_capacity: Amounts,
     /// Whether it should run.
     pub state: State,
+    /// Which lines its processes log.
+    pub log_levels: LogLevels,
     /// Spouts, then bolts, in the order of the resource; indexes into this list are used below.
     pub components: Vec<LogicalComponent>,
     /// What matters on a cluster only.

@@ -98,6 +98,7 @@ impl PhysicalPlan {
             max_pending: logical.max_pending,
             message_timeout_ms: logical.message_timeout_ms,
             edge_key,
+            log_levels: logical.log_levels.clone(),
             components: components(logical),
             pods: pods.map(|(pod, address)| PlannedPod { id: pod.id, address }).collect(),
         })
@@ -158,7 +159,8 @@ mod tests {
 
     fn logical() -> Logical {
         let resource = json!({
-            "apiVersion": "egret.dev/v1alpha1", "kind": "Topology", "metadata": {"name": "t"},
+            "apiVersion": "egret.dev/v1alpha1", "kind": "Topology",
+            "metadata": {"name": "t", "annotations": {"egret.dev/log-level": "b=debug"}},
             "spec": {
                 "spouts": [{"name": "s", "streams": [{"fields": ["x"]}], "config": {"a": 1}}],
                 "bolts": [{"name": "b", "parallelism": 2, "streams": [], "tick": "1s",
@@ -193,6 +195,7 @@ mod tests {
         assert_eq!(plan.pods[1].address.port(), 4001);
         assert_eq!(plan.components[0].config, json!({"a": 1}));
         assert_eq!(plan.components[1].tick_ms, Some(1000));
+        assert_eq!(plan.log_levels.to_string(), "b=debug");
         let tasks: Vec<(u32, u32)> = plan.tasks.iter().map(|t| (t.id.0, t.pod.0)).collect();
         assert_eq!(tasks, [(0, 1), (1, 1), (2, 0)]);
         let index = PlanIndex::new(plan).unwrap();

@@ -11,6 +11,7 @@ pub use index::{BadPlan, Downstream, PlanIndex};
 use crate::{
     grouping::Grouping,
     id::{Epoch, PodId, TaskId},
+    log_level::LogLevels,
     stream::Stream,
 };
 use serde::{Deserialize, Serialize};
@@ -74,6 +75,9 @@ pub struct PhysicalPlan {
     pub message_timeout_ms: u64,
     /// Key of the edge id hash, secret enough that no user data can aim at it.
     pub edge_key: u64,
+    /// Which lines processes log.
+    #[serde(default, skip_serializing_if = "LogLevels::is_empty")]
+    pub log_levels: LogLevels,
     /// Components; indexes into this list are used below.
     pub components: Vec<PlannedComponent>,
     /// Pods, `pods[i].id == PodId(i)`.

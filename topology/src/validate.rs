@@ -15,6 +15,7 @@ mod streams;
 use crate::{
     declaration::Catalog,
     limits,
+    log_level::{self, LogLevels},
     logical::{Amounts, Logical},
     plan::{ComponentKind, Delivery},
     resource::{self, Common, Input, Packing, Resource, Spec},
@@ -231,9 +232,22 @@ fn settings(resource: &Resource, problems: &mut Problems) -> Logical {
         packing: spec.packing,
         pod_capacity,
         state: spec.state,
+        log_levels: log_levels(resource, problems),
         components: Vec::new(),
         on_cluster: cluster::check(spec, problems),
     }
+}
+
+/// What is asked for of components that are not there any more does not matter.
+fn log_levels(resource: &Resource, problems: &mut Problems) -> LogLevels {
+    let Some(text) = resource.metadata.annotations.get(log_level::ANNOTATION) else {
+        return LogLevels::default();
+    };
+    text.parse().unwrap_or_else(|error: log_level::BadLevel| {
+        let path = format!("metadata.annotations[{}]", log_level::ANNOTATION);
+        problems.add(path, error.to_string());
+        LogLevels::default()
+    })
 }
 
 fn totals(logical: &Logical, problems: &mut Problems) {

@@ -146,6 +146,7 @@ mod tests {
             max_pending: 1,
             message_timeout_ms: 1,
             edge_key: 0,
+            log_levels: Default::default(),
             components: Vec::new(),
             pods: Vec::new(),
             tasks: Vec::new(),

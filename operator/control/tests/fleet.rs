@@ -145,6 +145,7 @@ fn plan(revision: u64) -> Arc<PhysicalPlan> {
         max_pending: 1,
         message_timeout_ms: 1,
         edge_key: 0,
+        log_levels: Default::default(),
         components: Vec::new(),
         pods: Vec::new(),
         tasks: Vec::new(),

@@ -29,6 +29,7 @@ fn plan() -> PlanIndex {
         max_pending: 1,
         message_timeout_ms: 1,
         edge_key: 0,
+        log_levels: Default::default(),
         components: vec![
             component("lines", ComponentKind::Spout),
             component("print", ComponentKind::Bolt),

@@ -81,6 +81,7 @@ fn plan() -> PhysicalPlan {
         max_pending: 2 * LINES,
         message_timeout_ms: 60_000,
         edge_key: 7,
+        log_levels: Default::default(),
         components: vec![
             component("lines", "source", None),
             component("pass", "pass", Some(0)),

@@ -64,6 +64,7 @@ fn plan() -> Box<PhysicalPlan> {
         max_pending: 10_000,
         message_timeout_ms: 30_000,
         edge_key: 77,
+        log_levels: Default::default(),
         components: vec![lines, count],
         pods: vec![PlannedPod { id: PodId(0), address: ([127, 0, 0, 1], 4000).into() }],
         tasks: vec![task(0, 0), task(1, 1)],
