@@ -36,6 +36,8 @@ pub struct Flow {
     pub missing: Option<String>,
     /// A link that is not up, in words.
     pub unlinked: Option<String>,
+    /// A task that no probe has reached over some edge, in words.
+    pub unheard: Option<String>,
     /// The error of a task that crashed and is not registered.
     pub crashed: Option<String>,
     /// Every stream manager answers, with this plan in force.
@@ -93,6 +95,12 @@ impl Flow {
         }
         if task.connected && total.phase != Phase::Starting {
             self.registered += 1;
+            let sources = plan.task(task.task).map_or(0, |at| plan.sources_of(at.component).len());
+            if (total.heard as usize) < sources {
+                let (name, heard) = (plan.describe(task.task), total.heard);
+                let unheard = format!("{name} has heard from {heard} of {sources} source tasks");
+                self.unheard.get_or_insert(unheard);
+            }
         } else {
             let name = plan.describe(task.task);
             if let Some(error) = &task.error {
@@ -102,9 +110,11 @@ impl Flow {
         }
     }
 
-    /// Every task is registered and all links are up, with this plan in force.
+    /// Every task is registered, all links are up, and a probe has passed every edge, with this
+    /// plan in force.
     pub fn is_linked(&self) -> bool {
-        self.in_force && self.registered == self.tasks && self.unlinked.is_none()
+        let tasks = self.registered == self.tasks && self.unheard.is_none();
+        self.in_force && tasks && self.unlinked.is_none()
     }
 
     /// All input has ended, of every task in this plan.

@@ -149,6 +149,9 @@ fn running(report: &Report<'_>, stage: Stage) -> Answer {
     if let Some(link) = &flow.unlinked {
         return (NO, Reason::LinksDown, format!("no link from {link}"));
     }
+    if let Some(unheard) = &flow.unheard {
+        return (NO, Reason::EdgesSilent, format!("no probe has passed every edge: {unheard}"));
+    }
     if !flow.in_force {
         return (NO, Reason::Starting, "the newest plan is on its way".to_owned());
     }

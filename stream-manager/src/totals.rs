@@ -158,6 +158,7 @@ fn book_pending(report: &mut TaskReport) {
     report.failed += pending;
     report.roots.pending = 0;
     report.unfinished = 0;
+    report.heard = 0;
 }
 
 /// Sums what can be summed; the rest is as the later life says.
@@ -172,6 +173,7 @@ fn add(sum: &mut TaskReport, life: &TaskReport) {
     sum.discarded += life.discarded;
     sum.phase = life.phase;
     sum.unfinished = life.unfinished;
+    sum.heard = life.heard;
     sum.blocked_on = life.blocked_on;
     sum.busy_ms = life.busy_ms;
     sum.position.clone_from(&life.position);

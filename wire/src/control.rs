@@ -308,6 +308,8 @@ pub struct TaskReport {
     pub failed: u64,
     /// What a finishing bolt has emitted and is not acked yet, and input that it has not acked.
     pub unfinished: u64,
+    /// Bolts: source tasks of which any frame has come in this life.
+    pub heard: u32,
     /// Time in which it could not emit, in microseconds.
     pub backpressure_us: u64,
     /// The destination that it waits for now.

@@ -298,7 +298,10 @@ impl BoltTask {
             return Ok(());
         }
         *seen = number;
-        self.flush(now, outlet)?;
+        // After the end marks nothing is emitted, and nothing is held back.
+        if !self.core.ended {
+            self.flush(now, outlet)?;
+        }
         self.core.emitter.mark(Kind::Flush, number, origin);
         self.core.close_and_hand_over(outlet);
         Ok(())
@@ -372,6 +375,7 @@ impl BoltTask {
 
     fn pause(&mut self, outlet: &mut dyn Outlet) {
         self.core.stats.publish(&mut self.core.counts, self.anchors.held() as u64);
+        self.core.stats.set_heard(self.guard.heard());
         self.core.close_and_hand_over(outlet);
         self.acks_since = None;
     }

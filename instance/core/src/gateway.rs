@@ -297,6 +297,11 @@ impl Gateway {
         std::mem::take(&mut self.to_task)
     }
 
+    /// Source tasks that the task has heard from.
+    pub fn heard(&self) -> u32 {
+        self.stats.heard()
+    }
+
     /// Whether a lane has become writable since the last call: the task half may wait for it.
     pub fn take_lane_freed(&mut self) -> bool {
         std::mem::take(&mut self.lane_freed)
@@ -330,6 +335,7 @@ impl Gateway {
             acked,
             failed,
             unfinished,
+            heard: self.stats.heard(),
             backpressure_us: backpressure / 1000,
             blocked_on,
             busy_ms: current / 1_000_000,

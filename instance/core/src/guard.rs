@@ -10,6 +10,8 @@ use std::collections::HashMap;
 pub struct Guard {
     epoch: Epoch,
     sources: HashMap<TaskId, Source>,
+    /// Sources of which a frame has come.
+    heard: u32,
 }
 
 #[derive(Debug)]
@@ -42,7 +44,7 @@ impl Guard {
     pub fn new(epoch: Epoch, sources: impl IntoIterator<Item = TaskId>) -> Guard {
         let unknown = || Source { incarnation: Incarnation(0), next: None, ended: false };
         let sources = sources.into_iter().map(|source| (source, unknown())).collect();
-        Guard { epoch, sources }
+        Guard { epoch, sources, heard: 0 }
     }
 
     /// Judges a frame and remembers it.
@@ -60,6 +62,7 @@ impl Guard {
         if header.incarnation > source.incarnation {
             // A new life starts its lanes at zero; of the first life seen the start may be past.
             let next = (source.incarnation != Incarnation(0)).then_some(0);
+            self.heard += u32::from(next.is_none());
             *source = Source { incarnation: header.incarnation, next, ended: source.ended };
         }
         match header.kind {
@@ -82,6 +85,11 @@ impl Guard {
             Kind::Flush => Admission::Deliver { revived: false },
             Kind::Ack => Admission::Discard,
         }
+    }
+
+    /// Sources of which anything has come.
+    pub fn heard(&self) -> u32 {
+        self.heard
     }
 
     /// Whether every source has ended.

@@ -236,6 +236,11 @@ impl Kit {
         self.cells.iter().map(|(task, cell)| (*task, cell.gateway.phase())).collect()
     }
 
+    /// Source tasks that each task has heard from.
+    pub fn heard(&self) -> BTreeMap<TaskId, u32> {
+        self.cells.iter().map(|(task, cell)| (*task, cell.gateway.heard())).collect()
+    }
+
     /// Settled prefixes of a component's splits.
     pub fn positions(&self, component: usize) -> BTreeMap<String, u64> {
         self.positions.get(&component).cloned().unwrap_or_default()

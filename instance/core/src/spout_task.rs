@@ -80,6 +80,7 @@ impl SpoutTask {
         self.core.stats.idle(outlet.now());
         opened.map_err(|error| self.core.user_error("open", error))?;
         self.core.show(Phase::Inactive);
+        self.core.probe();
         Ok(())
     }
 
@@ -98,10 +99,15 @@ impl SpoutTask {
                 }
                 self.core.stats.idle(outlet.now());
             }
-            ToTask::Loss(_) if self.core.ended => self.core.send_end(),
+            ToTask::Loss(_) => {
+                if self.core.ended {
+                    self.core.send_end();
+                }
+                self.core.probe();
+            }
             ToTask::Plan(plan) => self.core.plan = plan,
             // A spout receives no data and holds no input.
-            ToTask::Frame(_) | ToTask::Loss(_) | ToTask::WhoHolds(_) => {}
+            ToTask::Frame(_) | ToTask::WhoHolds(_) => {}
         }
         Ok(())
     }

@@ -19,6 +19,7 @@ struct Inner {
     acked: AtomicU64,
     failed: AtomicU64,
     unacked: AtomicU64,
+    heard: AtomicU32,
     backpressure_ns: AtomicU64,
     blocked_since: AtomicU64,
     blocked_on: AtomicU64,
@@ -78,6 +79,16 @@ impl Stats {
     /// Input tuples held unacked.
     pub fn unacked(&self) -> u64 {
         self.0.unacked.load(Relaxed)
+    }
+
+    /// Sources of which anything has come.
+    pub fn set_heard(&self, sources: u32) {
+        self.0.heard.store(sources, Relaxed);
+    }
+
+    /// Sources of which anything has come.
+    pub fn heard(&self) -> u32 {
+        self.0.heard.load(Relaxed)
     }
 
     /// Where the task is in its life.

@@ -268,6 +268,13 @@ impl TaskCore {
         }
     }
 
+    /// Sends a flush over every edge below a spout, so that each bolt has heard from all its sources
+    /// before there is data. Sent again when something below was lost and has to hear anew.
+    pub(crate) fn probe(&mut self) {
+        let (task, number) = (self.task, self.flusher.next_number());
+        self.emitter.mark(Kind::Flush, number, task);
+    }
+
     pub(crate) fn user_error(&self, call: &'static str, error: egret_sdk::Error) -> UserError {
         UserError { component: self.component.clone(), call, error }
     }
@@ -294,8 +301,12 @@ impl Flusher {
         }
         self.next_at = Some(now + self.pause);
         self.pause = (self.pause * 2).min(limits::FLUSH_EVERY_NS.1);
+        Some(self.next_number())
+    }
+
+    fn next_number(&mut self) -> u64 {
         self.number += 1;
-        Some(self.number)
+        self.number
     }
 
     /// When the next flush is due, if one was sent.

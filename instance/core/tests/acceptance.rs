@@ -11,6 +11,7 @@ mod acceptance {
     mod end;
     mod grouping;
     mod plan;
+    mod probe;
     mod sdk;
     mod strangers;
     mod wake;

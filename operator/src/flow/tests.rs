@@ -2,8 +2,13 @@
 
 use super::*;
 use egret_topology::{
+    grouping::Grouping,
     id::Epoch,
-    plan::{ComponentKind, PhysicalPlan, PlannedComponent, PlannedPod, PlannedTask, RunState},
+    plan::{
+        ComponentKind, PhysicalPlan, PlannedComponent, PlannedInput, PlannedPod, PlannedTask,
+        RunState,
+    },
+    stream::Stream,
 };
 use egret_wire::control::{RootCounts, Stalled, TaskReport};
 
@@ -14,8 +19,13 @@ fn plan() -> PlanIndex {
         component: name.into(),
         config: serde_json::json!({}),
         tick_ms: None,
-        streams: vec![],
-        inputs: vec![],
+        streams: vec![Stream::default_of(["line"])],
+        inputs: match kind {
+            ComponentKind::Spout => vec![],
+            ComponentKind::Bolt => {
+                vec![PlannedInput { from: 0, stream: 0, grouping: Grouping::Shuffle }]
+            }
+        },
     };
     let task = |id, component| PlannedTask { id: TaskId(id), component, index: 0, pod: PodId(id) };
     let pod = |id| PlannedPod { id: PodId(id), address: ([10, 0, 0, 1], 4738).into() };
@@ -45,7 +55,7 @@ fn task(id: u32, phase: Phase, pending: u64, acked: u64) -> TaskStatus {
     TaskStatus {
         task: TaskId(id),
         connected: true,
-        total: TaskReport { phase, roots, acked, ..TaskReport::default() },
+        total: TaskReport { phase, roots, acked, heard: id, ..TaskReport::default() },
         ..TaskStatus::default()
     }
 }
@@ -65,7 +75,7 @@ fn running(pending: u64, acked: u64) -> Answers {
 }
 
 #[test]
-fn a_plan_is_linked_when_all_tasks_and_links_are_there() {
+fn a_plan_is_linked_when_all_tasks_links_and_edges_are_there() {
     let mut answers = running(0, 0);
     assert!(Flow::of(&plan(), &answers).is_linked());
     answers.pods[1].peers_down.push(PodId(0));
@@ -73,6 +83,12 @@ fn a_plan_is_linked_when_all_tasks_and_links_are_there() {
     assert_eq!(flow.unlinked.as_deref(), Some("pod 1 to pod 0"));
     assert!(!flow.is_linked());
     answers.pods[1].peers_down.clear();
+    answers.pods[1].tasks[0].total.heard = 0;
+    let flow = Flow::of(&plan(), &answers);
+    let unheard = "print[0] (task 1) has heard from 0 of 1 source tasks";
+    assert_eq!(flow.unheard.as_deref(), Some(unheard));
+    assert!(!flow.is_linked());
+    answers.pods[1].tasks[0].total.heard = 1;
     answers.pods[1].tasks[0].connected = false;
     answers.pods[1].tasks[0].error = Some("no such file".into());
     let flow = Flow::of(&plan(), &answers);

@@ -145,6 +145,7 @@ fn report() -> TaskReport {
         acked: 4,
         failed: 3,
         unfinished: 0,
+        heard: 0,
         backpressure_us: 1500,
         blocked_on: Some(TaskId(1)),
         busy_ms: 0,
@@ -158,7 +159,7 @@ fn report() -> TaskReport {
 
 const REPORT_JSON: &str = concat!(
     r#""phase":"active","roots":{"emitted":9,"acked":4,"failed":2,"timedOut":1,"pending":2,"#,
-    r#""replayed":3},"emitted":9,"executed":0,"acked":4,"failed":3,"unfinished":0,"#,
+    r#""replayed":3},"emitted":9,"executed":0,"acked":4,"failed":3,"unfinished":0,"heard":0,"#,
     r#""backpressureUs":1500,"blockedOn":1,"busyMs":0,"busyUs":800,"discarded":0,"#,
     r#""latency":[[350,3],[1200,1]],"position":"a.txt at 40 %","#,
     r#""user":[{"name":"skipped","gauge":false,"value":2.0}]"#,

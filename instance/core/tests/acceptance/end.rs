@@ -73,6 +73,20 @@ impl Bolt for Ticker {
     }
 }
 
+/// Emits whenever it is asked to write what it holds back.
+struct Flusher;
+
+impl Bolt for Flusher {
+    fn execute(&mut self, _: &Tuple<'_>, _: &mut BoltOutput<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    fn flush(&mut self, out: &mut BoltOutput<'_>) -> Result<()> {
+        out.emit(("flush", 1))?;
+        Ok(())
+    }
+}
+
 /// Acks nothing, ever.
 struct Forgetful;
 
@@ -110,6 +124,23 @@ fn nothing_follows_the_end_marks_of_a_bolt_that_ticks() {
     kit.advance_to(kit.now() + 1_000_000_000);
     kit.settle().unwrap();
     assert_eq!(ticks(&kit), before);
+    assert!(kit.phases().values().all(|phase| *phase == Phase::Ended));
+}
+
+#[test]
+fn nothing_follows_the_end_marks_of_a_bolt_that_is_asked_to_flush() {
+    let mut kit = Plan::new()
+        .spout("numbers", 1, json!({"limit": 10}))
+        .bolt("special", 1, &[("numbers", Shuffle)])
+        .bolt("identity", 1, &[("special", Shuffle)])
+        .kit(with(|| Flusher));
+    kit.run(LONG).unwrap();
+    let before = kit.sent().len();
+    // The spout is told of the loss, and asks anew.
+    kit.kill(TaskId(2));
+    kit.restart(TaskId(2)).unwrap();
+    kit.run(LONG).unwrap();
+    assert_eq!(kit.sent().len(), before);
     assert!(kit.phases().values().all(|phase| *phase == Phase::Ended));
 }
 
