@@ -219,9 +219,10 @@ pub async fn finalizer(client: &Client, metadata: &ObjectMeta, wanted: bool) -> 
         // If somebody else has changed the list, ours is out of date.
         "resourceVersion": metadata.resource_version,
     }});
-    let patched = topologies
-        .patch_metadata(&text(&metadata.name), &PatchParams::default(), &Patch::Merge(&patch))
-        .await;
+    // Not applied: that would take finalizers away which others have set.
+    let ours = PatchParams { field_manager: params().field_manager, ..PatchParams::default() };
+    let patched =
+        topologies.patch_metadata(&text(&metadata.name), &ours, &Patch::Merge(&patch)).await;
     match patched {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),

@@ -198,6 +198,8 @@ async fn lead(
         metrics.clone(),
     ));
     let outcome = tokio::select! {
+        // Controllers that are asked to end do so too, which is no failure.
+        biased;
         () = ended(&mut asked) => Ok(()),
         _ = leading.wait_for(|leads| !*leads) => Err(Error::Lost),
         () = any_ends(&mut controllers) => Err(Error::Ended),

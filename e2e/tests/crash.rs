@@ -1,0 +1,86 @@
+//! Processes are killed within their containers: they come back, and the rest goes on.
+
+use egret_e2e::{Cluster, Deployed, Namespace, wait::Wait};
+use std::{collections::BTreeMap, fs, process::Command, time::Duration};
+
+const PATIENCE: Duration = Duration::from_secs(90);
+
+const SPEC: &str = "
+pods: 2
+delivery: AtLeastOnce
+spouts: [{name: words, config: {rate: 200}}]
+bolts: [{name: count, inputs: [{from: words, grouping: Fields, fields: [word]}]}]
+";
+
+/// Processes of this machine whose arguments contain all of these, with their parents.
+fn processes(words: &[&str]) -> BTreeMap<u32, u32> {
+    let pids = fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.unwrap().file_name().to_string_lossy().parse::<u32>().ok());
+    let matching = pids.filter_map(|pid| {
+        let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()?;
+        let args: Vec<&str> = line.split('\0').collect();
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
+        let all = words.iter().all(|word| args.contains(word));
+        all.then_some((pid, parent.trim().parse().ok()?))
+    });
+    matching.collect()
+}
+
+/// Kills the process that a container's first process has started.
+fn kill(topology: &Deployed<'_>, words: &[&str]) {
+    let uid = topology.object().unwrap()["metadata"]["uid"].as_str().unwrap().to_owned();
+    let words: Vec<&str> = words.iter().copied().chain([uid.as_str()]).collect();
+    let found = processes(&words);
+    let child = found.iter().find(|(_, parent)| found.contains_key(parent));
+    let (child, _) = child.unwrap_or_else(|| panic!("no child in {found:?}"));
+    let killed = Command::new("kill").args(["-9", &child.to_string()]).status().unwrap();
+    assert!(killed.success());
+}
+
+#[test]
+fn a_killed_instance_comes_back_within_its_container() {
+    let Some(cluster) = Cluster::own_with_operator_for_test() else { return };
+    let namespace = Namespace::new(&cluster, "kill-instance").unwrap();
+    let topology = namespace.deploy("t", SPEC).unwrap();
+    topology.condition("Ready", "True", PATIENCE).unwrap();
+    let before = topology.pods().unwrap();
+    kill(&topology, &["run", "--component", "count"]);
+    let waited = Wait::new("count", "another life", PATIENCE).until(|| {
+        let lives = before[1].metric("egret_task_restarts_total");
+        let lives = lives.map_err(|error| error.to_string())?;
+        if lives >= 1.0 { Ok(()) } else { Err(format!("{lives} lives")) }
+    });
+    waited.unwrap();
+    topology.condition("Ready", "True", PATIENCE).unwrap();
+    flows(&topology);
+    assert_eq!(topology.pods().unwrap(), before, "no container was restarted");
+}
+
+#[test]
+fn a_killed_stream_manager_comes_back_under_living_instances() {
+    let Some(cluster) = Cluster::own_with_operator_for_test() else { return };
+    let namespace = Namespace::new(&cluster, "kill-manager").unwrap();
+    let topology = namespace.deploy("t", SPEC).unwrap();
+    topology.condition("Ready", "True", PATIENCE).unwrap();
+    let before = topology.pods().unwrap();
+    kill(&topology, &["--listen", "--pod", "1"]);
+    flows(&topology);
+    topology.condition("Ready", "True", PATIENCE).unwrap();
+    flows(&topology);
+    assert_eq!(topology.pods().unwrap(), before, "no container was restarted");
+}
+
+/// Waits until the spout has acked more than before.
+fn flows(topology: &Deployed<'_>) {
+    let pods = topology.pods().unwrap();
+    let acked = || pods[0].metric("egret_roots_acked_total").map_err(|error| error.to_string());
+    let before = acked().unwrap();
+    let waited = Wait::new("words", "tuples flow", PATIENCE).until(|| {
+        let now = acked()?;
+        // A second's worth: what was on its way before is no proof.
+        if now > before + 200.0 { Ok(()) } else { Err(format!("{now} acked")) }
+    });
+    waited.unwrap();
+}
