@@ -7,6 +7,7 @@ mod age;
 mod ask;
 mod connect;
 pub(crate) mod delete;
+pub(crate) mod log_level;
 pub(crate) mod logs;
 mod pods;
 mod record;

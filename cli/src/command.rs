@@ -1,7 +1,7 @@
 //! The command line: what there is to do, and who does it.
 
 #[cfg(feature = "cluster")]
-use crate::cluster::{delete, logs, state, status, tasks};
+use crate::cluster::{delete, log_level, logs, state, status, tasks};
 use crate::{completions, plan, run, validate};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use egret_process::Exit;
@@ -31,6 +31,8 @@ enum Command {
     Completions(completions::Options),
     #[cfg(feature = "cluster")]
     Delete(delete::Options),
+    #[cfg(feature = "cluster")]
+    LogLevel(log_level::Options),
     #[cfg(feature = "cluster")]
     Logs(logs::Options),
     #[cfg(feature = "cluster")]
@@ -95,6 +97,8 @@ pub(crate) fn main() -> Exit {
         Command::Completions(options) => completions::main(options),
         #[cfg(feature = "cluster")]
         Command::Delete(options) => delete::main(&options),
+        #[cfg(feature = "cluster")]
+        Command::LogLevel(options) => log_level::main(&options),
         #[cfg(feature = "cluster")]
         Command::Logs(options) => logs::main(&options),
         #[cfg(feature = "cluster")]

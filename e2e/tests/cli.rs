@@ -1,6 +1,8 @@
 //! What `egret` does on a cluster, as people type it.
 
-use egret_e2e::{Cluster, Namespace};
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so")]
+
+use egret_e2e::{Cluster, Namespace, wait::Wait};
 use serde_json::Value;
 use std::{
     collections::BTreeSet,
@@ -65,6 +67,11 @@ fn fails(command: &mut Command) -> (i32, String) {
     (output.status.code().unwrap(), text(&output.stderr))
 }
 
+/// The container whose line it is.
+fn container(line: &str) -> String {
+    line.split_once(' ').unwrap().0.split_once('/').unwrap().1.to_owned()
+}
+
 fn json(printed: &str) -> Value {
     serde_json::from_str(printed).unwrap()
 }
@@ -123,10 +130,7 @@ fn logs_of_all_tasks_are_merged_chosen_and_followed_into_other_pods() {
     let topology = namespace.deploy("t", SPEC).unwrap();
     topology.condition("Ready", "True", PATIENCE).unwrap();
     let prints = |args: &[&str]| prints(&cluster, &namespace, args);
-    let whose = |lines: &str| -> BTreeSet<String> {
-        let of = |line: &str| line.split_once(' ').unwrap().0.split_once('/').unwrap().1.to_owned();
-        lines.lines().map(of).collect()
-    };
+    let whose = |lines: &str| -> BTreeSet<String> { lines.lines().map(container).collect() };
     // A followed log shows both tasks, and then a task in the pod that replaces one.
     let args = ["logs", "t", "--component", "print", "--follow", "--since", "30s"];
     let mut follow =
@@ -153,6 +157,41 @@ fn logs_of_all_tasks_are_merged_chosen_and_followed_into_other_pods() {
     let one = prints(&["logs", "t", "--task", "0", "--tail", "1", "--stream-managers"]);
     assert_eq!(whose(&one), ["stream-manager", "words-0"].map(str::to_owned).into());
     assert_eq!(one.lines().count(), 2, "{one}");
+}
+
+#[test]
+fn log_levels_change_while_everything_runs_on() {
+    let Some(cluster) = Cluster::with_operator_for_test() else { return };
+    let namespace = Namespace::new(&cluster, "cli-levels").unwrap();
+    let topology = namespace.deploy("t", SPEC).unwrap();
+    topology.condition("Ready", "True", PATIENCE).unwrap();
+    let pods = topology.pods().unwrap();
+    let prints = |args: &[&str]| prints(&cluster, &namespace, args);
+    let who_logs = |what: &str, who: &[&str]| {
+        let what = format!("INFO the log level is {what} now");
+        let wait = Wait::new(namespace.name(), &what, PATIENCE);
+        let args = ["logs", "t", "--stream-managers"];
+        wait.until(|| {
+            let all = prints(&args);
+            let lines = all.lines().filter(|line| line.ends_with(&what));
+            let whose: BTreeSet<String> = lines.map(container).collect();
+            let expected = who.iter().map(|&name| name.to_owned()).collect();
+            if whose == expected { Ok(()) } else { Err(format!("{whose:?}")) }
+        })
+        .unwrap();
+    };
+    prints(&["log-level", "t", "debug", "--component", "print"]);
+    who_logs("debug", &["print-0", "print-1"]);
+    prints(&["log-level", "t", "trace"]);
+    who_logs("trace", &["print-0", "print-1", "stream-manager", "words-0"]);
+    let default = prints(&["log-level", "t", "default"]);
+    assert_eq!(default, "topology t: log level default is asked for\n");
+    who_logs("info", &["print-0", "print-1", "stream-manager", "words-0"]);
+    assert_eq!(topology.pods().unwrap(), pods, "nothing was restarted");
+    let args = ["log-level", "t", "loud"];
+    let (code, words) = fails(&mut command(&cluster, namespace.name(), &args));
+    assert_eq!(code, 2);
+    assert!(words.contains("`loud` is no log level"), "{words}");
 }
 
 #[test]

@@ -102,7 +102,7 @@ pub fn set_level(level: Option<&str>) -> Result<(), Error> {
     };
     (running.filter)(filter).map_err(Error::Change)?;
     *asked = level.map(str::to_owned);
-    tracing::info!(level = level.unwrap_or(&running.level), "the log level has changed");
+    tracing::info!("the log level is {} now", level.unwrap_or(&running.level));
     Ok(())
 }
 

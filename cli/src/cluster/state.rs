@@ -119,11 +119,7 @@ impl Change {
                 format!("topology {}: state {} is asked for\n", self.name, to.state())
             };
             if before.is_left_alone() {
-                eprintln!(
-                    "warning: the operator keeps its hands off topology {} \
-                     (annotation egret.dev/hands-off)",
-                    self.name
-                );
+                eprintln!("{}", before.left_alone());
             }
             let printed = output::print(&words);
             if self.waiting.wait {

@@ -58,6 +58,14 @@ impl Topology {
         self.annotation(HANDS_OFF) == Some("true")
     }
 
+    /// What to say to who expects something of the operator then.
+    pub(super) fn left_alone(&self) -> String {
+        let name = self.name();
+        format!(
+            "warning: the operator keeps its hands off topology {name} (annotation {HANDS_OFF})"
+        )
+    }
+
     pub(super) fn annotation(&self, key: &str) -> Option<&str> {
         let annotations = self.0.metadata.annotations.as_ref()?;
         annotations.get(key).map(String::as_str)

@@ -6,6 +6,7 @@ mod binaries;
 mod command_line;
 mod endings;
 mod kills;
+mod log_level;
 mod processes;
 mod recovery;
 mod run;
