@@ -1,7 +1,10 @@
 //! The programs that render and check charts, from the cache that the test cluster's are in too.
 
 use crate::stage;
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 /// Programs that are there.
 pub(crate) struct Programs {
@@ -22,16 +25,19 @@ pub(crate) fn obtain(root: &Path) -> Result<Programs, String> {
 }
 
 impl Programs {
-    /// What a program writes, if it ends well.
+    /// What a program writes to its standard output, if it ends well.
     pub(crate) fn run(&self, dir: &Path, name: &str, args: &[&str]) -> Result<String, String> {
-        let program = self.directory.join("bin").join(name);
-        let program = program.to_string_lossy();
-        let ended = stage::run(dir, &[&[&*program], args].concat(), &[], |_| false);
-        if ended.ok {
-            Ok(ended.output)
-        } else {
-            Err(format!("{}\n`{name} {}` has failed", ended.output.trim_end(), args.join(" ")))
+        let mut command = Command::new(self.directory.join("bin").join(name));
+        // What is rendered depends on no cluster, and no warning about its configuration gets in.
+        command.args(args).current_dir(dir).env_remove("KUBECONFIG").env("HOME", &self.directory);
+        let called = format!("{name} {}", args.join(" "));
+        let ended = command.output().map_err(|error| format!("cannot run {called}: {error}"))?;
+        let output = String::from_utf8_lossy(&ended.stdout).into_owned();
+        if ended.status.success() {
+            return Ok(output);
         }
+        let errors = String::from_utf8_lossy(&ended.stderr);
+        Err(format!("{}\n{}\n`{called}` has failed", output.trim_end(), errors.trim_end()))
     }
 
     /// JSON schemas of Kubernetes' own kinds.
