@@ -33,7 +33,7 @@ pub(crate) fn run(root: &Path, args: &[&str]) -> Result<String, String> {
     let (files, skipped) = generate(root, programs.as_ref().map_err(String::as_str))?;
     let mut text = if check { compare(root, &files)? } else { write(root, &files)? };
     if let Some(skipped) = skipped {
-        text.push_str(&format!("\n{skipped}"));
+        text.push_str(&format!("; {skipped}"));
     }
     Ok(text)
 }
@@ -63,7 +63,6 @@ fn generate(
             Ok((files, None))
         }
         Err(why) => {
-            let why = why.lines().next().unwrap_or_default();
             Ok((files, Some(format!("SKIPPED manifests/egret.yaml, which takes Helm: {why}"))))
         }
     }

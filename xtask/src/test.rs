@@ -126,7 +126,7 @@ fn charts(root: &Path) -> Outcome {
         Ok(programs) => {
             charts::check(root, &programs).map_or_else(Outcome::Failed, Outcome::Passed)
         }
-        Err(why) => Outcome::Skipped(why.lines().last().unwrap_or_default().to_owned()),
+        Err(why) => Outcome::Skipped(why),
     }
 }
 
