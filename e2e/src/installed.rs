@@ -1,6 +1,7 @@
 //! The operator on a cluster, as users install it: images, then `manifests/egret.yaml`.
 
 use crate::{Cluster, Error, Result, binaries::make_directory, error::file, layout};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::{
     fs::{self, File},
@@ -82,9 +83,8 @@ fn install(cluster: &Cluster) -> Result<()> {
     let apply = ["apply", "--server-side", "--force-conflicts", "--filename", "-"];
     cluster.kubectl_with(&manifests, ROLLOUT, &apply)?;
     // The tag is the same after every build: another annotation starts another pod.
-    let patch = format!(
-        r#"{{"spec":{{"template":{{"metadata":{{"annotations":{{"egret.dev/e2e":"{digest}"}}}}}}}}}}"#
-    );
+    let annotations = json!({"metadata": {"annotations": {"egret.dev/e2e": digest}}});
+    let patch = json!({"spec": {"template": annotations}}).to_string();
     cluster.operator_kubectl(&["patch", DEPLOYMENT, "--patch", &patch])?;
     cluster.operator_ready()?;
     fs::write(&stamp, digest).map_err(file("write", &stamp))

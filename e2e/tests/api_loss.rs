@@ -1,5 +1,8 @@
 //! The API server is away for a minute: tuples keep flowing, and nothing restarts.
 
+// Also in the fixtures, which clippy does not take for tests.
+#![allow(clippy::unwrap_used)]
+
 use egret_e2e::{Cluster, Life, Namespace, layout::Machine, wait::Wait};
 use std::time::{Duration, Instant};
 

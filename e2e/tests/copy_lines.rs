@@ -1,5 +1,8 @@
 //! AtLeastOnce with pods deleted in the middle: every line arrives and is acked.
 
+// Also in the fixtures, which clippy does not take for tests.
+#![allow(clippy::unwrap_used)]
+
 use egret_e2e::{Cluster, Namespace, layout::Machine, wait::Wait};
 use serde_json::json;
 use std::{

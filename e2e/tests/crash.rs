@@ -1,5 +1,8 @@
 //! Processes are killed within their containers: they come back, and the rest goes on.
 
+// Also in the fixtures, which clippy does not take for tests.
+#![allow(clippy::unwrap_used)]
+
 use egret_e2e::{Cluster, Deployed, Namespace, wait::Wait};
 use std::{collections::BTreeMap, fs, process::Command, time::Duration};
 

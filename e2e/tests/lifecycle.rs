@@ -1,5 +1,8 @@
 //! What users do with a topology that runs: pause, resume, scale, stop, delete.
 
+// Also in the fixtures, which clippy does not take for tests.
+#![allow(clippy::unwrap_used)]
+
 use egret_e2e::{Cluster, Deployed, Namespace, condition};
 use serde_json::json;
 use std::time::Duration;

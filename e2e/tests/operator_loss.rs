@@ -1,5 +1,8 @@
 //! The operator is killed and upgraded in the middle: nothing restarts.
 
+// Also in the fixtures, which clippy does not take for tests.
+#![allow(clippy::unwrap_used)]
+
 use egret_e2e::{
     Cluster, Life, Namespace,
     installed::{DEPLOYMENT, SELECTOR},

@@ -1,5 +1,8 @@
 //! What users lay over pods, and what they may not.
 
+// Also in the fixtures, which clippy does not take for tests.
+#![allow(clippy::unwrap_used)]
+
 use egret_e2e::{Cluster, Namespace, condition};
 use serde_json::Value;
 use std::time::Duration;

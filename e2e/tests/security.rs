@@ -1,5 +1,8 @@
 //! What topologies, their pods and the operator may not do.
 
+// Also in the fixtures, which clippy does not take for tests.
+#![allow(clippy::unwrap_used)]
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use egret_e2e::{
     Cluster, Deployed, Namespace,
@@ -141,7 +144,10 @@ metadata: {{name: stranger}}
 spec:
   automountServiceAccountToken: false
   terminationGracePeriodSeconds: 1
-  securityContext: {{runAsNonRoot: true, runAsUser: 65532, seccompProfile: {{type: RuntimeDefault}}}}
+  securityContext:
+    runAsNonRoot: true
+    runAsUser: 65532
+    seccompProfile: {{type: RuntimeDefault}}
   containers:
   - name: stranger
     image: {BUSYBOX}
