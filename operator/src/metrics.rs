@@ -2,7 +2,7 @@
 
 use crate::record::Stage;
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     TextEncoder,
 };
 use std::{
@@ -40,7 +40,7 @@ pub enum Outcome {
 pub struct Metrics {
     registry: Registry,
     reconciles: IntCounterVec,
-    seconds: Histogram,
+    seconds: HistogramVec,
     stages: IntGaugeVec,
     leader: IntGauge,
     watches: IntCounterVec,
@@ -56,12 +56,13 @@ impl Metrics {
             Opts::new("egret_operator_reconciles_total", "Reconciliations, by how they ended."),
             &["outcome"],
         )?;
-        let seconds = Histogram::with_opts(
+        let seconds = HistogramVec::new(
             HistogramOpts::new(
                 "egret_operator_reconcile_seconds",
                 "Duration of a reconciliation, waiting for the API server included.",
             )
             .buckets(SECONDS.to_vec()),
+            &["outcome"],
         )?;
         let stages = IntGaugeVec::new(
             Opts::new("egret_operator_topologies", "Topologies, by the stage that they are in."),
@@ -95,7 +96,7 @@ impl Metrics {
             Outcome::Error => "error",
         };
         self.reconciles.with_label_values(&[word]).inc();
-        self.seconds.observe(took.as_secs_f64());
+        self.seconds.with_label_values(&[word]).observe(took.as_secs_f64());
     }
 
     /// A topology is in this stage, or gone.
