@@ -5,7 +5,7 @@
 
 use egret_e2e::{
     Cluster, Life, Namespace,
-    installed::{DEPLOYMENT, SELECTOR},
+    installed::{DEPLOYMENT, NAMESPACE, SELECTOR},
     wait::Wait,
 };
 use serde_json::json;
@@ -56,6 +56,40 @@ fn an_operator_that_is_killed_or_upgraded_restarts_nothing() {
         flowing(&before[0]);
         assert_eq!(topology.pods().unwrap(), before);
     }
+}
+
+/// The operators that lead.
+fn leaders(cluster: &Cluster) -> Vec<String> {
+    let path = "jsonpath={range .items[*]}{.metadata.name}{\"\\n\"}{end}";
+    let pods = ["get", "pods", "--selector", SELECTOR, "--output", path];
+    let pods = cluster.operator_kubectl(&pods).unwrap();
+    let leads = |pod: &&str| {
+        let path = format!("/api/v1/namespaces/{NAMESPACE}/pods/{pod}:8080/proxy/metrics");
+        let page = cluster.kubectl(&["get", "--raw", &path]).unwrap_or_default();
+        page.lines().any(|line| line == "egret_operator_leader 1")
+    };
+    pods.lines().filter(leads).map(str::to_owned).collect()
+}
+
+#[test]
+fn of_two_operators_one_leads_until_the_other_takes_over() {
+    let Some(cluster) = Cluster::own_with_operator_for_test() else { return };
+    let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    cluster.operator_kubectl(&["scale", DEPLOYMENT, "--replicas=2"]).unwrap();
+    cluster.operator_ready().unwrap();
+    let one = |not: &str| {
+        let wait = Wait::new(DEPLOYMENT, "one leader", PATIENCE);
+        wait.until(|| match &leaders(&cluster)[..] {
+            [leader] if leader != not => Ok(leader.clone()),
+            other => Err(format!("{other:?} lead")),
+        })
+    };
+    let first = one("").unwrap();
+    let kill = ["delete", "pod", &first, "--grace-period=0", "--force"];
+    cluster.operator_kubectl(&kill).unwrap();
+    let second = one(&first).unwrap();
+    cluster.operator_kubectl(&["scale", DEPLOYMENT, "--replicas=1"]).unwrap();
+    assert_ne!(first, second);
 }
 
 #[test]
