@@ -268,8 +268,8 @@ impl TaskCore {
         }
     }
 
-    /// Sends a flush over every edge below a spout, so that each bolt has heard from all its sources
-    /// before there is data. Sent again when something below was lost and has to hear anew.
+    /// Sends a flush over every edge below a spout, so that each bolt has heard from all its
+    /// sources before there is data. Sent again when something below was lost and has to hear anew.
     pub(crate) fn probe(&mut self) {
         let (task, number) = (self.task, self.flusher.next_number());
         self.emitter.mark(Kind::Flush, number, task);
