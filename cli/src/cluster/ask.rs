@@ -84,7 +84,12 @@ fn explain(ask: Ask<'_>, cluster: &str, error: &kube::Error) -> Trouble {
             Trouble::refused(what)
         }
         error => {
-            let what = format!("{cluster} cannot be reached: {}", chain(error));
+            // That it is the service that failed says nothing.
+            let why = match error {
+                kube::Error::Service(error) => chain(error.as_ref()),
+                error => chain(error),
+            };
+            let what = format!("{cluster} cannot be reached: {why}");
             let remedy = "is the cluster up, and is this the kubeconfig that you mean?";
             Trouble::unreachable(what).with(remedy)
         }
@@ -98,11 +103,11 @@ fn refused(ask: Ask<'_>, cluster: &str, status: &Status) -> Trouble {
         None => ("in all namespaces".to_owned(), "--all-namespaces".to_owned()),
     };
     match status.code {
-        401 => Trouble::refused(format!("{cluster} does not know you: {}", status.message))
+        401 => Trouble::forbidden(format!("{cluster} does not know you: {}", status.message))
             .with("log in again, or repair the user in the kubeconfig"),
         403 => {
             let what = format!("you may not {verb} {resource} {place}: {}", status.message);
-            Trouble::refused(what).with(format!(
+            Trouble::forbidden(what).with(format!(
                 "ask for a Role that allows `{verb}` on `{resource}`; `kubectl auth can-i {verb} \
                  {resource} {flag}` tells whether you have it"
             ))

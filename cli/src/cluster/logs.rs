@@ -17,7 +17,7 @@ use clap::Args;
 use egret_process::Exit;
 use line::Printer;
 use source::{Filter, Source, select};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Containers whose logs are read at once: each is a connection to the API server.
 const MOST: usize = 200;
@@ -86,8 +86,10 @@ pub(crate) fn main(options: &Options) -> Exit {
         let pods = session.pods(&options.name).await?;
         let sources = sources(&topology, &pods, &filter, options.follow)?;
         let mut printer = Printer::new(options, Style::of_stdout());
+        let began = Instant::now();
         let seen = merge::print(&session, &sources, options, &mut printer).await?;
         if options.follow && printer.is_wanted() {
+            let seen = follow::known(seen, began);
             follow::follow(&session, &topology, &filter, seen, &mut printer).await?;
         }
         Ok(Exit::Ok)

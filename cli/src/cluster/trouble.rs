@@ -19,6 +19,8 @@ enum Kind {
     Usage,
     /// The cluster says so.
     Refused,
+    /// The cluster says so to this user.
+    Forbidden,
     /// The cluster does not answer; it may do so later.
     Unreachable,
 }
@@ -34,6 +36,11 @@ impl Trouble {
         Trouble { kind: Kind::Refused, what: what.into(), remedy: None }
     }
 
+    /// The cluster says no to this user, and will again.
+    pub(super) fn forbidden(what: impl Into<String>) -> Trouble {
+        Trouble { kind: Kind::Forbidden, what: what.into(), remedy: None }
+    }
+
     /// The cluster says nothing.
     pub(super) fn unreachable(what: impl Into<String>) -> Trouble {
         Trouble { kind: Kind::Unreachable, what: what.into(), remedy: None }
@@ -43,6 +50,11 @@ impl Trouble {
     pub(super) fn with(mut self, remedy: impl Into<String>) -> Trouble {
         self.remedy = Some(remedy.into()).filter(|remedy| !remedy.is_empty());
         self
+    }
+
+    /// It is the same for everything of this kind.
+    pub(super) fn is_forbidden(&self) -> bool {
+        self.kind == Kind::Forbidden
     }
 
     /// It may be gone in a moment.

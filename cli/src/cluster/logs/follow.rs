@@ -9,7 +9,10 @@ use super::{
 };
 use crate::cluster::{connect::Session, topology::Topology, trouble::Trouble};
 use jiff::Timestamp;
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 use tokio::{
     sync::mpsc,
     task::JoinSet,
@@ -27,6 +30,8 @@ const LINES: usize = 1024;
 struct Followed {
     /// When its last line was logged.
     last: Option<Timestamp>,
+    /// Until then no line of it was wanted.
+    unwanted_until: Option<Instant>,
     /// Somebody reads it.
     open: bool,
     /// How often it had restarted when its log was read to its end.
@@ -38,25 +43,47 @@ impl Followed {
     fn has_more(&self, source: &Source) -> bool {
         source.has_log && !self.open && (source.runs || self.ended != Some(source.restarts))
     }
+
+    /// Which part of its log has not been printed.
+    fn part(&self, now: Instant) -> Part {
+        let unwanted = self.unwanted_until.filter(|_| self.last.is_none());
+        let seconds = unwanted.map(|until| now.duration_since(until).as_secs() + 1);
+        let since_seconds = seconds.and_then(|seconds| i64::try_from(seconds).ok());
+        Part { follow: true, since_seconds, after: self.last, ..Part::default() }
+    }
 }
 
 enum News {
     Line(Source, Line),
+    /// It was read to its end.
     End(Source),
+    /// It cannot be read now.
+    Later(Source),
+    /// Nothing of any log may be read.
+    Forbidden(Trouble),
 }
+
+/// What is known of containers whose lines were printed, from then on.
+pub(super) fn known(seen: Seen, began: Instant) -> Known {
+    let of = |last: Option<Timestamp>| {
+        let unwanted_until = last.is_none().then_some(began);
+        Followed { last, unwanted_until, ..Followed::default() }
+    };
+    Known(seen.into_iter().map(|(key, last)| (key, of(last))).collect())
+}
+
+/// What is known of all containers.
+#[derive(Debug)]
+pub(super) struct Known(BTreeMap<Key, Followed>);
 
 /// Prints until the topology is gone or over, or nobody reads.
 pub(super) async fn follow(
     session: &Session,
     topology: &Topology,
     filter: &Filter<'_>,
-    seen: Seen,
+    Known(mut followed): Known,
     printer: &mut Printer,
 ) -> Result<(), Trouble> {
-    let mut followed: BTreeMap<Key, Followed> = seen
-        .into_iter()
-        .map(|(key, last)| (key, Followed { last: Some(last), ..Followed::default() }))
-        .collect();
     let (news, mut heard) = mpsc::channel(LINES);
     // Readers end with this set.
     let mut readers = JoinSet::new();
@@ -66,9 +93,9 @@ pub(super) async fn follow(
         tokio::select! {
             biased;
             Some(first) = heard.recv() => {
-                hear(first, &mut followed, printer);
+                hear(first, &mut followed, printer)?;
                 while let Ok(more) = heard.try_recv() {
-                    hear(more, &mut followed, printer);
+                    hear(more, &mut followed, printer)?;
                     if !printer.is_wanted() { break }
                 }
                 printer.flush();
@@ -91,14 +118,20 @@ pub(super) async fn follow(
     Ok(())
 }
 
-fn hear(news: News, followed: &mut BTreeMap<Key, Followed>, printer: &mut Printer) {
+fn hear(
+    news: News,
+    followed: &mut BTreeMap<Key, Followed>,
+    printer: &mut Printer,
+) -> Result<(), Trouble> {
     match news {
+        News::Forbidden(trouble) => return Err(trouble),
         News::Line(source, line) => {
             if let Some(at) = line.at {
                 followed.entry(source.key()).or_default().last = Some(at);
             }
             printer.print(&source, &line);
         }
+        News::Later(source) => followed.entry(source.key()).or_default().open = false,
         News::End(source) => {
             let known = followed.entry(source.key()).or_default();
             known.open = false;
@@ -106,6 +139,7 @@ fn hear(news: News, followed: &mut BTreeMap<Key, Followed>, printer: &mut Printe
             known.ended = (!source.runs).then_some(source.restarts);
         }
     }
+    Ok(())
 }
 
 /// Starts to read what nobody reads. Whether anything is read at all.
@@ -124,30 +158,29 @@ fn open(
         // Those beyond the limit come when others end.
         if open < MOST && known.has_more(source) {
             known.open = true;
-            let after = known.last;
-            readers.spawn(read(session.clone(), source.clone(), after, news.clone()));
+            let part = known.part(Instant::now());
+            readers.spawn(read(session.clone(), source.clone(), part, news.clone()));
         }
     }
     followed.values().any(|known| known.open)
 }
 
-async fn read(
-    session: Session,
-    source: Source,
-    after: Option<Timestamp>,
-    news: mpsc::Sender<News>,
-) {
-    let part = Part { follow: true, after, ..Part::default() };
-    // What cannot be opened now is tried again at the next look.
-    if let Ok(mut reader) = Reader::open(&session, &source, &part).await {
-        while let Some(line) = reader.next().await {
-            if news.send(News::Line(source.clone(), line)).await.is_err() {
-                return;
+async fn read(session: Session, source: Source, part: Part, news: mpsc::Sender<News>) {
+    let end = match Reader::open(&session, &source, &part).await {
+        Ok(mut reader) => {
+            while let Some(line) = reader.next().await {
+                if news.send(News::Line(source.clone(), line)).await.is_err() {
+                    return;
+                }
             }
+            News::End(source)
         }
-    }
+        Err(trouble) if trouble.is_forbidden() => News::Forbidden(trouble),
+        // What cannot be opened now is tried again at the next look.
+        Err(_) => News::Later(source),
+    };
     // If nobody listens, nobody opens it again.
-    let _ = news.send(News::End(source)).await;
+    let _ = news.send(end).await;
 }
 
 /// Whether nothing more will come.
@@ -177,6 +210,22 @@ mod tests {
             has_log: true,
             runs,
         }
+    }
+
+    #[test]
+    fn what_was_printed_or_not_wanted_is_not_read_again() {
+        let began = Instant::now();
+        let at: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let key = |name: &str| (name.to_owned(), String::new());
+        let seen = Seen::from([(key("a"), Some(at)), (key("b"), None)]);
+        let Known(known) = known(seen, began);
+        let later = began + Duration::from_millis(1500);
+        let part = known[&key("a")].part(later);
+        assert_eq!((part.after, part.since_seconds), (Some(at), None));
+        let part = known[&key("b")].part(later);
+        assert_eq!((part.after, part.since_seconds), (None, Some(2)));
+        let part = Followed::default().part(later);
+        assert_eq!((part.after, part.since_seconds), (None, None), "a pod that came later");
     }
 
     #[test]

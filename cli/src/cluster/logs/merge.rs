@@ -17,8 +17,8 @@ use std::{
 /// Logs that are opened at once.
 const OPENED_AT_ONCE: usize = 16;
 
-/// When the last line of each container was logged.
-pub(super) type Seen = BTreeMap<Key, Timestamp>;
+/// When the last line of each container was logged; none: none was printed.
+pub(super) type Seen = BTreeMap<Key, Option<Timestamp>>;
 
 /// Prints all lines that there are, in their order.
 pub(super) async fn print(
@@ -44,18 +44,16 @@ pub(super) async fn print(
     for (source, opened) in sources.iter().copied().zip(opened) {
         match opened {
             Ok(reader) => logs.push((source, reader)),
-            // It may have gone meanwhile; with none left, that is the answer.
-            Err(trouble) if sources.len() > 1 && !trouble.may_pass() => {
-                eprintln!("{}: {}", source.prefix(), trouble.what());
-            }
-            Err(trouble) => return Err(trouble),
+            Err(trouble) if trouble.is_forbidden() || trouble.may_pass() => return Err(trouble),
+            // It may have gone meanwhile, and others have not.
+            Err(trouble) => eprintln!("{}: {}", source.prefix(), trouble.what()),
         }
     }
     Ok(merge(logs, printer).await)
 }
 
 async fn merge(mut logs: Vec<(&Source, Reader)>, printer: &mut Printer) -> Seen {
-    let mut seen = Seen::new();
+    let mut seen: Seen = logs.iter().map(|(source, _)| (source.key(), None)).collect();
     let mut heads: Vec<Option<Line>> = Vec::new();
     let mut order = BinaryHeap::new();
     for (i, (_, reader)) in logs.iter_mut().enumerate() {
@@ -72,8 +70,8 @@ async fn merge(mut logs: Vec<(&Source, Reader)>, printer: &mut Printer) -> Seen 
         if !printer.is_wanted() {
             break;
         }
-        if let Some(at) = line.at {
-            seen.insert(source.key(), at);
+        if line.at.is_some() {
+            seen.insert(source.key(), line.at);
         }
         heads[i] = reader.next().await;
         if let Some(next) = &heads[i] {
