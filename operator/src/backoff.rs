@@ -13,6 +13,10 @@ const FIRST: Duration = Duration::from_millis(500);
 /// The longest: a broken topology that was repaired works again within this time.
 const LAST: Duration = Duration::from_secs(60);
 
+/// Topologies whose failures are counted. One that was deleted while it failed is not forgotten by
+/// itself; beyond this all are, which costs a few attempts that come early.
+const MOST: usize = 10_000;
+
 /// Failures in a row, by topology.
 #[derive(Debug)]
 pub struct Backoff<K> {
@@ -29,6 +33,9 @@ impl<K: Clone + Eq + Hash> Backoff<K> {
     /// It has failed again: how long to wait.
     pub fn failed(&self, key: &K) -> Duration {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        if failures.len() >= MOST && !failures.contains_key(key) {
+            failures.clear();
+        }
         let count = failures.entry(key.clone()).or_default();
         let doublings = (*count).min(LAST.as_millis().ilog2());
         *count = count.saturating_add(1);
@@ -47,6 +54,13 @@ impl<K: Clone + Eq + Hash> Backoff<K> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn failures_of_no_more_than_so_many_are_counted() {
+        let backoff = Backoff::default();
+        (0..3 * MOST).for_each(|key| drop(backoff.failed(&key)));
+        assert!(backoff.failures.lock().unwrap().len() <= MOST);
+    }
 
     #[test]
     fn pauses_double_up_to_a_minute_and_start_anew() {

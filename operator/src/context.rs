@@ -113,3 +113,27 @@ pub struct Run {
     /// What was told last.
     pub told: Option<TopologyStatus>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kube::ResourceExt;
+    use serde_json::json;
+
+    #[test]
+    fn a_topology_that_cannot_be_read_is_still_known_by_its_name() {
+        let list = json!([
+            {"apiVersion": "egret.dev/v1alpha1", "kind": "Topology",
+             "metadata": {"name": "newer", "namespace": "n", "uid": "u"},
+             "spec": {"spouts": {"in": "another shape"}}},
+            {"apiVersion": "egret.dev/v1alpha1", "kind": "Topology",
+             "metadata": {"name": "good", "namespace": "n", "uid": "v"},
+             "spec": {"spouts": [{"name": "words"}]}},
+        ]);
+        let list: Vec<Guarded> = serde_json::from_value(list).unwrap();
+        assert_eq!(list[0].name_any(), "newer");
+        let invalid = list[0].0.as_ref().unwrap_err();
+        assert_eq!(invalid.metadata.uid.as_deref(), Some("u"));
+        assert!(list[1].0.is_ok(), "the rest of the list is read");
+    }
+}
