@@ -198,7 +198,8 @@ fn the_largest_tuples_pass_and_wait_for_each_other() {
 
 #[test]
 fn a_missing_input_file_ends_the_run_and_is_named() {
-    let args = ["--set", "spouts.lines.config.path=DIR/not-there"];
+    let out = ["--set", "bolts.out.config.path=DIR/out"];
+    let args = [["--set", "spouts.lines.config.path=DIR/not-there"], out].concat();
     let ended = Run::start(&example("copy-lines.yaml"), &args).wait();
     assert_eq!(ended.status.code(), Some(1), "{}", ended.stderr);
     let last = ended.stderr.lines().last().unwrap();
