@@ -10,6 +10,9 @@ const MAX_WAITING: usize = 64;
 /// stays far below the limit of a message.
 const POSITIONS: usize = 1000;
 
+/// Text of an error that is told: whoever wants more reads the log.
+const ERROR_TEXT: usize = 4 << 10;
+
 /// What waits to be told. Newer reports and positions replace older ones.
 #[derive(Debug, Default)]
 pub(crate) struct Outgoing {
@@ -18,6 +21,8 @@ pub(crate) struct Outgoing {
     moved: BTreeMap<String, u64>,
     report: Option<TaskReport>,
     others: VecDeque<FromInstance>,
+    /// The error that ends this life.
+    broken: Option<String>,
 }
 
 impl Outgoing {
@@ -45,6 +50,12 @@ impl Outgoing {
         self.others.push_back(message);
     }
 
+    /// The last message: what ends this life.
+    pub(crate) fn broken(&mut self, mut error: String) {
+        error.truncate(error.floor_char_boundary(ERROR_TEXT));
+        self.broken = Some(error);
+    }
+
     /// The link is new: everything settled is told again.
     pub(crate) fn start_over(&mut self) {
         self.moved = self.settled.clone();
@@ -64,7 +75,10 @@ impl Outgoing {
                 splits: std::mem::replace(&mut self.moved, rest),
             });
         }
-        self.report.take().map(|report| FromInstance::Report(Box::new(report)))
+        if let Some(report) = self.report.take() {
+            return Some(FromInstance::Report(Box::new(report)));
+        }
+        self.broken.take().map(|error| FromInstance::Broken { error })
     }
 }
 
@@ -80,6 +94,7 @@ mod tests {
         let splits: BTreeMap<String, u64> =
             (0..40_000).map(|n| (format!("{path}/{n}"), n)).collect();
         outgoing.positions(splits.clone());
+        outgoing.broken("é".repeat(ERROR_TEXT));
         outgoing.report(TaskReport::default());
         let mut told = BTreeMap::new();
         loop {
@@ -92,6 +107,8 @@ mod tests {
             }
         }
         assert_eq!(told, splits);
+        let Some(FromInstance::Broken { error }) = outgoing.next() else { panic!("no last words") };
+        assert_eq!(error.len(), ERROR_TEXT);
         assert!(outgoing.next().is_none());
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     bridge::Bridge,
     control::Outgoing,
     log_level,
-    run::{Dialer, Registration, Unregistered},
+    run::{Dialer, PANICKED, Registration, Unregistered},
     streams::{self, StreamError},
     task_thread::{Clock, TaskEnded},
 };
@@ -40,7 +40,7 @@ use tokio::{
 const REPORT_EVERY: Duration = Duration::from_millis(500);
 
 /// How long the end of the last link may take.
-const GOODBYE: Duration = Duration::from_secs(1);
+pub(crate) const GOODBYE: Duration = Duration::from_secs(1);
 
 /// How long the stream manager may take to hear that the link is closed. A restart waits for it.
 const FAREWELL: Duration = Duration::from_millis(10);
@@ -106,10 +106,12 @@ async fn keep_linked(
                     shared.link_lost(dialer, &why);
                 }
                 ended = &mut task_ended => {
-                    if matches!(ended, Ok(TaskEnded::Closed)) {
-                        shared.take_handed_over();
-                        let _ = timeout(GOODBYE, serving).await;
+                    match &ended {
+                        Ok(TaskEnded::Closed) => shared.take_handed_over(),
+                        Ok(TaskEnded::Error(error)) => shared.broken(error),
+                        Ok(TaskEnded::Panicked) | Err(_) => shared.broken(PANICKED),
                     }
+                    let _ = timeout(GOODBYE, serving).await;
                     connection.close(close::DONE, b"");
                     return ended.ok();
                 }
@@ -214,8 +216,11 @@ async fn tell(
             shared.tell.notified().await;
             continue;
         };
-        let last =
-            matches!(&message, FromInstance::Report(report) if report.phase == Phase::Closed);
+        let last = match &message {
+            FromInstance::Report(report) => report.phase == Phase::Closed,
+            FromInstance::Broken { .. } => true,
+            _ => false,
+        };
         if let Err(error) = sender.send(&message).await {
             return error.to_string();
         }
@@ -400,6 +405,12 @@ impl Shared {
             self.inbox_open.notify_waiters();
         }
         self.follow_up();
+    }
+
+    /// The task has ended with an error, which is the last that is told.
+    fn broken(&self, error: &str) {
+        self.outgoing.borrow_mut().broken(error.to_owned());
+        self.tell.notify_one();
     }
 
     /// Gives the link credit for all streams that the stream manager opens under a plan.

@@ -4,7 +4,7 @@
 use crate::{
     bridge::Bridge,
     control::Outgoing,
-    gateway_loop::{self, Shared},
+    gateway_loop::{self, GOODBYE, Shared},
     options::RunOptions,
     task_thread::{self, Clock, TaskEnded},
 };
@@ -30,7 +30,10 @@ use std::{
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
-use tokio::{sync::oneshot, task::LocalSet};
+use tokio::{sync::oneshot, task::LocalSet, time::timeout};
+
+/// The error of a panic, whose text the panic has written itself.
+pub(crate) const PANICKED: &str = "the component panicked; its log shows where";
 
 /// How an instance ended.
 #[derive(Debug)]
@@ -51,6 +54,21 @@ pub(crate) struct Registration {
     pub(crate) plan: PlanIndex,
     positions: BTreeMap<String, u64>,
     restarts: u32,
+}
+
+impl Registration {
+    /// Tells why this life cannot begin.
+    async fn broken(mut self, error: String) {
+        let mut outgoing = Outgoing::default();
+        outgoing.broken(error);
+        if let Some(message) = outgoing.next()
+            && self.sender.send(&message).await.is_ok()
+        {
+            self.sender.finish();
+            // The stream manager closes the link when it has read to the end.
+            let _ = timeout(GOODBYE, self.connection.closed()).await;
+        }
+    }
 }
 
 /// Who this instance is and whom it talks to.
@@ -162,7 +180,11 @@ async fn start(
     };
     thread.map_err(|error| format!("cannot start the task's thread: {error}"))?;
     let Ok(budget) = task_built.await else {
-        return Ok(user(task_ended.await));
+        let ended = user(task_ended.await);
+        if let Ended::User(error) = &ended {
+            registration.broken(error.clone()).await;
+        }
+        return Ok(ended);
     };
     let gateway = Gateway::new(&plan, task, incarnation, budget, stats, metrics);
     let shared = Rc::new(Shared::new(task, gateway, bridge, clock, Outgoing::default()));
@@ -176,9 +198,7 @@ fn user(outcome: Result<TaskEnded, oneshot::error::RecvError>) -> Ended {
     match outcome {
         Ok(TaskEnded::Closed) => Ended::Closed,
         Ok(TaskEnded::Error(error)) => Ended::User(error),
-        Ok(TaskEnded::Panicked) | Err(_) => {
-            Ended::User("the component panicked; see the text above".to_owned())
-        }
+        Ok(TaskEnded::Panicked) | Err(_) => Ended::User(PANICKED.to_owned()),
     }
 }
 

@@ -173,7 +173,8 @@ async fn converse(
             FromInstance::WhoHolds { root } => manager.asked_by_instance(task, root),
             FromInstance::Holds(hold) => manager.answered_by_instance(task, hold),
             FromInstance::Broken { error } => {
-                tracing::error!(task = task.0, "the task cannot start: {error}");
+                tracing::error!(task = task.0, "the task has ended with an error: {error}");
+                closed = true;
                 manager.with_totals(task, |totals| totals.crashed(error));
             }
             FromInstance::Hello { .. } => {

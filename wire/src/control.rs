@@ -48,7 +48,7 @@ pub enum FromInstance {
     },
     /// The answer to [`ToInstance::WhoHolds`] of an instance that holds something of it.
     Holds(Hold),
-    /// The task could not start with this configuration: its error is final for this incarnation.
+    /// The task could not start, or has ended with an error. The last message of this incarnation.
     Broken {
         /// The user's own error.
         error: String,
