@@ -12,7 +12,8 @@ use std::{
 };
 
 /// From what a look at the cache takes to what an API server in distress needs.
-const SECONDS: [f64; 10] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
+const SECONDS: [f64; 12] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
 
 /// All stages, by the words of the label `stage`.
 const STAGES: [(Stage, &str); 7] = [

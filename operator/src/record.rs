@@ -43,6 +43,18 @@ pub struct PodRecord {
     /// Where its stream manager listens, or did in the life before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<SocketAddr>,
+    /// When this life took the place of one that had ended, in milliseconds since 1970; 0 if it has
+    /// not.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub replaced: u64,
+}
+
+/// A pod that ends by itself this soon after its predecessor is not replaced before: where a node
+/// refuses each of them there would be a new one every second.
+const REPLACED_EVERY_MS: u64 = 10_000;
+
+fn is_zero(time: &u64) -> bool {
+    *time == 0
 }
 
 /// The images of the data plane: pinned, so that a newer operator restarts nothing.
@@ -160,7 +172,7 @@ impl Record {
                     pod.life = pod.life.saturating_add(1);
                     pod.definition = definition;
                 }
-                None => self.pods.push(PodRecord { life: 1, definition, address: None }),
+                None => self.pods.push(PodRecord { life: 1, definition, ..PodRecord::default() }),
             }
         }
         let count = self.packing.pods.len();
@@ -184,10 +196,17 @@ impl Record {
     }
 
     /// A pod is gone for good: its place is taken by a new one under a fresh name.
-    pub fn replace(&mut self, pod: PodId) {
+    pub fn replace(&mut self, pod: PodId, now: u64) {
         if let Some(pod) = self.pods.get_mut(pod.0 as usize) {
             pod.life = pod.life.saturating_add(1);
+            pod.replaced = now;
         }
+    }
+
+    /// Whether a pod that has ended by itself may be replaced by now.
+    pub fn may_replace(&self, pod: PodId, now: u64) -> bool {
+        let last = self.pod(pod).map_or(0, |pod| pod.replaced);
+        now >= last.saturating_add(REPLACED_EVERY_MS)
     }
 
     /// All pods begin a new life.
@@ -243,8 +262,20 @@ mod tests {
         assert_eq!(lives(&record), [1, 1]);
         record.take_packing(packing(2), vec!["x".into(), "z".into()]);
         assert_eq!(lives(&record), [1, 2]);
-        record.replace(PodId(0));
+        record.replace(PodId(0), 5);
         assert_eq!(lives(&record), [2, 2]);
+    }
+
+    #[test]
+    fn pods_that_end_at_once_are_replaced_now_and_then_only() {
+        let mut record = Record::new("u", 0);
+        record.take_packing(packing(2), vec!["x".into(), "y".into()]);
+        let now = REPLACED_EVERY_MS * 100;
+        assert!(record.may_replace(PodId(0), now));
+        record.replace(PodId(0), now);
+        assert!(!record.may_replace(PodId(0), now + REPLACED_EVERY_MS - 1));
+        assert!(record.may_replace(PodId(0), now + REPLACED_EVERY_MS));
+        assert!(record.may_replace(PodId(1), now), "each has its own time");
     }
 
     #[test]

@@ -121,7 +121,7 @@ mod tests {
     }
 
     fn record(stage: Stage) -> Record {
-        let pods = vec![PodRecord { life: 1, definition: "d".into(), address: None }];
+        let pods = vec![PodRecord { life: 1, definition: "d".into(), ..PodRecord::default() }];
         Record { stage, since: 1000, revision: 1, pods, ..Record::new("u", 1000) }
     }
 

@@ -87,12 +87,14 @@ impl Turn<'_> {
         record.pod(pod.id).is_some_and(|current| name(current.life) == pod.name)
     }
 
-    /// A pod that will never work again is replaced at once, under a fresh name.
+    /// A pod that will never work again is replaced under a fresh name: at once, unless pods of that
+    /// place end by themselves again and again.
     fn replace_dead(&self, record: &mut Record, seen: &Seen) {
         for pod in &seen.pods {
-            let dead = pod.terminating || pod.failed || pod.some_exited;
+            let ended = pod.failed || pod.some_exited;
+            let dead = pod.terminating || (ended && record.may_replace(pod.id, self.now));
             if dead && self.is_current(record, pod) {
-                record.replace(pod.id);
+                record.replace(pod.id, self.now);
             }
         }
     }
