@@ -87,8 +87,8 @@ impl Turn<'_> {
         record.pod(pod.id).is_some_and(|current| name(current.life) == pod.name)
     }
 
-    /// A pod that will never work again is replaced under a fresh name: at once, unless pods of that
-    /// place end by themselves again and again.
+    /// A pod that will never work again is replaced under a fresh name: at once, unless pods of
+    /// that place end by themselves again and again.
     fn replace_dead(&self, record: &mut Record, seen: &Seen) {
         for pod in &seen.pods {
             let ended = pod.failed || pod.some_exited;
