@@ -22,8 +22,8 @@ use tokio::{sync::Notify, task::JoinHandle, time};
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// Time to take a plan over. Who is silent gets it when the link is back.
 const PUSH_WITHIN: Duration = Duration::from_secs(10);
-/// Validity of the operator's own certificate: as long as the CA's. Its key lives beside that of the
-/// CA, in memory only, and is gone with this process.
+/// Validity of the operator's own certificate: as long as the CA's. Its key lives beside that of
+/// the CA, in memory only, and is gone with this process.
 const VALID_FOR: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 /// Time between questions while things move.
