@@ -58,4 +58,11 @@ fn tuples_flow_for_a_minute_without_an_api_server() {
     topology.change(&serde_json::json!({"state": "Paused"})).unwrap();
     topology.state("Paused", PATIENCE).unwrap();
     assert_eq!(topology.pods().unwrap(), before);
+    // Nodes that could not tell that they are well get no pods for a while.
+    let nodes = cluster.nodes().unwrap().len();
+    let waited = Wait::new("nodes", "ready again", PATIENCE).until(|| {
+        let ready = cluster.ready_nodes().map_err(|error| error.to_string())?;
+        if ready.len() == nodes { Ok(()) } else { Err(format!("ready are {ready:?}")) }
+    });
+    waited.unwrap();
 }

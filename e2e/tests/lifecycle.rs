@@ -39,6 +39,31 @@ fn a_topology_pauses_and_resumes_with_the_same_pods() {
 }
 
 #[test]
+fn kubectl_shows_what_matters_and_finds_topologies_by_state() {
+    let Some(cluster) = Cluster::with_operator_for_test() else { return };
+    let namespace = Namespace::new(&cluster, "columns").unwrap();
+    running(&namespace, "t", SPEC);
+    let columns = |args: &[&str]| {
+        let table = namespace.kubectl(args).unwrap();
+        let rows = table.lines().map(|row| row.split_whitespace().map(str::to_owned).collect());
+        rows.collect::<Vec<Vec<String>>>()
+    };
+    let table = columns(&["get", "topo"]);
+    assert_eq!(table[0], ["NAME", "READY", "STATE", "PODS", "REASON", "AGE"]);
+    assert_eq!(table[1][..5], ["t", "True", "Running", "2/2", "Running"]);
+    let wide = columns(&["get", "streaming", "--output=wide"]);
+    assert_eq!(wide[0], ["NAME", "READY", "STATE", "PODS", "REASON", "REVISION", "AGE"]);
+    for (selector, found) in [
+        ("status.state=Running", "topology.egret.dev/t"),
+        ("spec.delivery=AtLeastOnce,spec.state=Running", "topology.egret.dev/t"),
+        ("status.state=Paused", ""),
+    ] {
+        let args = ["get", "topo", "--output=name", "--field-selector", selector];
+        assert_eq!(namespace.kubectl(&args).unwrap().trim(), found, "{selector}");
+    }
+}
+
+#[test]
 fn pods_scale_from_one_to_three_and_back() {
     let Some(cluster) = Cluster::with_operator_for_test() else { return };
     let namespace = Namespace::new(&cluster, "scale").unwrap();
