@@ -3,8 +3,8 @@
 // Also in the fixtures, which clippy does not take for tests.
 #![allow(clippy::unwrap_used)]
 
-use egret_e2e::{Cluster, Namespace, condition};
-use serde_json::Value;
+use egret_e2e::{Cluster, Life, Namespace, condition};
+use serde_json::{Value, json};
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -68,6 +68,21 @@ spouts: [{name: words}]
     let expected = "spec.podTemplate.spec.hostNetwork: `hostNetwork` is not allowed";
     assert!(message.starts_with(expected), "{message}");
     assert_eq!(topology.pods().unwrap(), []);
+}
+
+#[test]
+fn what_runs_goes_on_when_a_change_of_it_is_refused() {
+    let Some(cluster) = Cluster::with_operator_for_test() else { return };
+    let namespace = Namespace::new(&cluster, "refused-change").unwrap();
+    let topology = namespace.deploy("t", "spouts: [{name: words, config: {rate: 10}}]").unwrap();
+    topology.condition("Ready", "True", PATIENCE).unwrap();
+    topology.change(&json!({"podTemplate": {"spec": {"hostPID": true}}})).unwrap();
+    assert_eq!(topology.condition("Accepted", "False", PATIENCE).unwrap(), "Forbidden");
+    assert_eq!(topology.condition("Ready", "True", PATIENCE).unwrap(), "Running");
+    namespace.kubectl(&["delete", "pod", "t-0-1", "--wait=false"]).unwrap();
+    let next = |pods: &[Life]| pods.iter().any(|pod| pod.name == "t-0-2" && !pod.terminating);
+    topology.until_pods("another pod", PATIENCE, next).unwrap();
+    topology.condition("Ready", "True", PATIENCE).unwrap();
 }
 
 #[test]

@@ -14,6 +14,7 @@ use egret_link::Authority;
 use egret_topology::{
     declaration::Catalog,
     id::{PodId, TaskId},
+    logical::Logical,
 };
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
@@ -98,6 +99,8 @@ impl Runs {
 pub struct Run {
     /// Its record, as last read or written; `None` if it must be read.
     pub record: Option<Versioned<Option<Record>>>,
+    /// What it was when it was last accepted.
+    pub accepted: Option<Arc<Logical>>,
     /// Its CA.
     pub authority: Option<Authority>,
     /// The key of its edge ids.

@@ -143,24 +143,30 @@ struct Seen {
 
 impl Turn<'_> {
     async fn take(&mut self) -> Result<(Action, Outcome), Error> {
-        let judged = self.judge();
-        if self.is_overdue(judged.as_ref().ok()) {
+        let mut refused = None;
+        match self.judge() {
+            Ok(logical) => self.run.accepted = Some(Arc::new(logical)),
+            Err(refusal) => refused = Some(refusal),
+        }
+        // What was accepted last goes on, also if a change of it is refused.
+        let accepted = self.run.accepted.clone();
+        if self.is_overdue(accepted.as_deref()) {
             return self.let_go().await;
         }
         let before = self.record().await?;
         let seen = self.see();
         let mut record = before.clone().unwrap_or_else(|| Record::new(self.owner.uid, self.now));
-        let refused = match &judged {
-            Ok(logical) => self.go_on(&mut record, before.as_ref(), logical, &seen).await?,
-            Err(refusal) => Some(refusal.clone()),
-        };
+        if let Some(logical) = &accepted {
+            let outcome = self.go_on(&mut record, before.as_ref(), logical, &seen).await?;
+            refused = refused.or(outcome);
+        }
         let stage = record.stage;
         self.context.metrics.staged(self.owner.uid, Some(stage));
-        if self.deleting && (stage == Stage::Down || judged.is_err()) {
+        if self.deleting && (stage == Stage::Down || accepted.is_none()) {
             return self.let_go().await;
         }
-        self.keep_finalizer(stage, judged.as_ref().ok()).await?;
-        let known = before.is_some() || judged.is_ok();
+        self.keep_finalizer(stage, accepted.as_deref()).await?;
+        let known = before.is_some() || accepted.is_some();
         self.tell(known.then_some(&record), &seen, refused.clone()).await?;
         let outcome = if refused.is_some() { Outcome::Refused } else { Outcome::Ok };
         Ok((next_look(stage, refused.is_some()), outcome))
@@ -246,7 +252,8 @@ impl Turn<'_> {
 
 fn next_look(stage: Stage, refused: bool) -> Action {
     let pause = match stage {
-        Stage::Starting | Stage::Draining | Stage::Closing | Stage::Finishing if !refused => SOON,
+        Stage::Draining | Stage::Closing | Stage::Finishing => SOON,
+        Stage::Starting if !refused => SOON,
         Stage::Live if !refused => STEADY,
         _ if refused => REFUSED,
         _ => RARELY,
