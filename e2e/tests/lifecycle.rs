@@ -42,7 +42,10 @@ fn a_topology_pauses_and_resumes_with_the_same_pods() {
 fn kubectl_shows_what_matters_and_finds_topologies_by_state() {
     let Some(cluster) = Cluster::with_operator_for_test() else { return };
     let namespace = Namespace::new(&cluster, "columns").unwrap();
-    running(&namespace, "t", SPEC);
+    let topology = running(&namespace, "t", SPEC);
+    let counted =
+        topology.until("2/2", PATIENCE, |object| (object["status"]["pods"] == "2/2").then_some(()));
+    counted.unwrap();
     let columns = |args: &[&str]| {
         let table = namespace.kubectl(args).unwrap();
         let rows = table.lines().map(|row| row.split_whitespace().map(str::to_owned).collect());
@@ -79,8 +82,12 @@ bolts: [{name: count, parallelism: 2, inputs: [{from: words, grouping: Fields, f
         topology.condition("Ready", "True", PATIENCE).unwrap();
         let what = format!("{pods} pods");
         topology.until_pods(&what, PATIENCE, |now| now.len() == pods).unwrap();
-        let status = topology.object().unwrap()["status"].take();
-        assert_eq!(status["pods"], format!("{pods}/{pods}"));
+        // The kubelet takes a moment to see that a pod is ready.
+        let counted = topology.until(&what, PATIENCE, |object| {
+            let status = object["status"].clone();
+            (status["pods"] == format!("{pods}/{pods}")).then_some(status)
+        });
+        let status = counted.unwrap();
         assert_eq!(status["replicas"], pods);
         assert_eq!(status["tasks"], "3/3", "tasks move, and their number stays");
     }
