@@ -248,7 +248,14 @@ async fn a_task_may_not_speak_as_a_peer_nor_control() {
         let dialer = world.dialing(&who);
         let (there, here) = meet(&dialer, &manager, pod(0), alpn).await;
         assert!(matches!(here, Err(Error::NotForYou { .. })), "{here:?}");
-        let why = time::timeout(PATIENCE, there.unwrap().closed()).await.unwrap();
+        let why = match there {
+            Ok(link) => time::timeout(PATIENCE, link.closed()).await.unwrap(),
+            // It may hear that it is refused before it has seen the end of the handshake, and
+            // until then QUIC hides an application's words.
+            Err(Error::Connection { source: ConnectionError::ConnectionClosed(_), .. }) => continue,
+            Err(Error::Connection { source, .. }) => source,
+            Err(other) => panic!("{other:?}"),
+        };
         assert!(matches!(why, ConnectionError::ApplicationClosed(_)), "{why:?}");
     }
 }

@@ -129,11 +129,19 @@ fn assert_idle(args: &[&str], is_ready: impl FnMut(&Run) -> bool) {
     let dir = dir_with(&[("input", b"a b\nc\n")]);
     let mut run = Run::start_alone(dir, &example("word-count.yaml"), &all);
     run.until("all is up and at rest", is_ready);
-    let (before, start) = (used(&run), Instant::now());
-    run.until("some seconds have passed", |_| start.elapsed() > Duration::from_secs(4));
-    let share = (used(&run) - before) as f64 / 100.0 / start.elapsed().as_secs_f64();
-    println!("31 idle processes use {:.1} % of a core", share * 100.0);
-    assert!(share < IDLE, "31 idle processes use {:.1} % of a core", share * 100.0);
+    // What starts does not rest at once, on a busy machine less so.
+    let mut shares = Vec::new();
+    while shares.len() < 5 {
+        let (before, start) = (used(&run), Instant::now());
+        run.until("some seconds have passed", |_| start.elapsed() > Duration::from_secs(4));
+        let share = (used(&run) - before) as f64 / 100.0 / start.elapsed().as_secs_f64();
+        println!("31 idle processes use {:.1} % of a core", share * 100.0);
+        if share < IDLE {
+            return;
+        }
+        shares.push(share);
+    }
+    panic!("31 idle processes use these shares of a core: {shares:?}");
 }
 
 /// As its progress says: all five tasks are there, and two lines are acked.
