@@ -128,7 +128,7 @@ impl Endpoint {
         config
             .min_reset_interval(RESET_INTERVAL)
             .cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(key)))
-            .max_udp_payload_size(transport::MAX_UDP_PAYLOAD)
+            .max_udp_payload_size(transport::max_udp_payload(address.ip(), server.is_some()))
             .map_err(tls)?;
         let failed = |source| Error::Bind { address, source };
         let socket = socket(address).map_err(failed)?;

@@ -250,11 +250,9 @@ async fn a_task_may_not_speak_as_a_peer_nor_control() {
         assert!(matches!(here, Err(Error::NotForYou { .. })), "{here:?}");
         let why = match there {
             Ok(link) => time::timeout(PATIENCE, link.closed()).await.unwrap(),
-            // It may hear that it is refused before it has seen the end of the handshake, and
-            // until then QUIC hides an application's words.
+            // Before the end of the handshake QUIC hides an application's words.
             Err(Error::Connection { source: ConnectionError::ConnectionClosed(_), .. }) => continue,
-            Err(Error::Connection { source, .. }) => source,
-            Err(other) => panic!("{other:?}"),
+            Err(error) => panic!("{error:?}"),
         };
         assert!(matches!(why, ConnectionError::ApplicationClosed(_)), "{why:?}");
     }
