@@ -153,6 +153,15 @@ impl Deployed<'_> {
         })
     }
 
+    /// Waits for events with these reasons: they are told after what they tell of.
+    pub fn tells(&self, reasons: &[&str], limit: Duration) -> Result<()> {
+        Wait::new(&self.resource(), "its events", limit).until(|| {
+            let told = self.reasons().map_err(|error| error.to_string())?;
+            let all = reasons.iter().all(|reason| told.iter().any(|told| told == reason));
+            all.then_some(()).ok_or_else(|| format!("{told:?} are not all of {reasons:?}"))
+        })
+    }
+
     /// Reasons of the events of the topology, the oldest first.
     pub fn reasons(&self) -> Result<Vec<String>> {
         let selector = format!("involvedObject.kind=Topology,involvedObject.name={}", self.name);

@@ -1,9 +1,13 @@
 //! The cluster that tests run on, if there is one.
 
-use crate::{Cluster, Result, host};
+use crate::{Cluster, Error, Result, host, layout::Machine, machine, wait::Wait};
+use std::time::Duration;
 
 /// With this variable set, tests without a cluster fail instead of being skipped.
 const REQUIRED: &str = "EGRET_E2E_REQUIRED";
+
+/// For an API server that starts on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 impl Cluster {
     /// The cluster to test on. None means that the test is skipped, which it then says and why.
@@ -31,9 +35,15 @@ impl Cluster {
         cluster.is_own().then_some(cluster)
     }
 
-    /// Itself if its API server is ready: what is left of a cluster that was killed is not one.
+    /// Itself once its API server is ready, which another test may have stopped. What is left of a
+    /// cluster that was killed is not one.
     fn answering(self) -> Result<Cluster> {
-        self.kubectl(&["get", "--raw", "/readyz", "--request-timeout", "10s"])?;
+        if self.is_own() && Machine::ALL.into_iter().any(|at| machine::pid(at).is_none()) {
+            return Err(Error::NoCluster);
+        }
+        let ready = ["get", "--raw", "/readyz", "--request-timeout", "5s"];
+        Wait::new("kube-apiserver", "readiness", PATIENCE)
+            .until(|| self.kubectl(&ready).map_err(|error| error.to_string()))?;
         Ok(self)
     }
 }

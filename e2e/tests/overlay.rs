@@ -113,11 +113,7 @@ fn the_operator_keeps_its_hands_off_while_it_is_told_to() {
         namespace.kubectl(&["annotate", &resource, "--overwrite", value]).unwrap();
     };
     annotate("egret.dev/hands-off=true");
-    let told = topology.until("the event", PATIENCE, |_| {
-        let reasons = topology.reasons().unwrap();
-        reasons.iter().any(|told| told == "HandsOff").then_some(())
-    });
-    told.unwrap();
+    topology.tells(&["HandsOff"], PATIENCE).unwrap();
     namespace.kubectl(&["delete", "pod", "t-0-1", "--wait=true"]).unwrap();
     assert_eq!(topology.pods().unwrap(), [], "nobody makes another");
     annotate("egret.dev/hands-off=false");
