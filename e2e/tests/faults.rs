@@ -7,7 +7,8 @@ use std::{
     time::Duration,
 };
 
-const PATIENCE: Duration = Duration::from_secs(90);
+/// A kubelet whose API server was held looks for it again only after a minute and a half.
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// One fault at a time.
 static FAULT: Mutex<()> = Mutex::new(());
