@@ -106,7 +106,12 @@ impl Channel {
                 Error::Refused { why, .. } => Some(format!("pod {pod}: {why}")),
                 _ => None,
             });
-            shared.lock().refused = refused;
+            let mut kept = shared.lock();
+            // An older plan's answer that comes late says nothing of the newest.
+            if kept.plan.as_ref().is_some_and(|plan| plan.plan().revision == revision) {
+                kept.refused = refused;
+            }
+            drop(kept);
             shared.hurry.notify_one();
         });
     }

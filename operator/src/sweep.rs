@@ -31,7 +31,13 @@ pub async fn sweep(
     let ours = ListParams::default().labels(names::CA_OF);
     for secret in secrets.list(&ours).await?.items {
         let Some(uid) = secret.labels().get(names::CA_OF) else { continue };
-        if known.contains(uid) || exists(client, &secret, uid).await? {
+        let there = known.contains(uid)
+            || exists(client, &secret, uid).await.unwrap_or_else(|error| {
+                // Say of a namespace that is no longer ours: it keeps no other from being swept.
+                tracing::warn!(uid, "it is not known whether a topology is gone: {error}");
+                true
+            });
+        if there {
             continue;
         }
         tracing::info!(uid, "the CA of a topology that is gone is deleted");
