@@ -38,7 +38,7 @@ impl Default for CountConfig {
 /// emits all counts on `default`, the highest first. Both have the fields `word` and `count`. With
 /// a Fields grouping on the counted field each value is counted by one task.
 ///
-/// Tuples are acked when they are counted. The counts are kept in memory: those of a killed task
+/// Tuples are acked when the task has them. The counts are kept in memory: those of a killed task
 /// are gone, and a tuple that is delivered twice counts twice. A value beyond `maxKeys` fails its
 /// tuple.
 #[derive(Debug, Default)]
