@@ -137,6 +137,13 @@ impl Endpoint {
         Ok(Endpoint { quinn, credentials: credentials.clone(), windows, server })
     }
 
+    /// The same socket under another identity, for a process that dials in the name of several. A
+    /// socket of its own for each would cost megabytes of receive buffer. [`Endpoint::close`]
+    /// closes the links of all.
+    pub fn in_name_of(&self, credentials: &Credentials) -> Endpoint {
+        Endpoint { credentials: credentials.clone(), ..self.clone() }
+    }
+
     /// The address that the socket is bound to.
     pub fn local_address(&self) -> Result<SocketAddr, Error> {
         let address = (Ipv4Addr::UNSPECIFIED, 0).into();

@@ -3,9 +3,12 @@
 //! Nobody waits for a stream manager: answers are asked for in the background, and whoever
 //! reconciles looks at the last ones.
 
-use crate::flow::{Answers, Flow};
+use crate::{
+    flow::{Answers, Flow},
+    sockets::Sockets,
+};
 use egret_control::{Error, Fleet};
-use egret_link::{Authority, Credentials, Endpoint, Identity, Windows};
+use egret_link::{Authority, Credentials, Identity};
 use egret_topology::{
     id::PodId,
     plan::{PhysicalPlan, PlanIndex},
@@ -63,12 +66,13 @@ impl Channel {
     pub fn open(
         authority: &Authority,
         uid: &str,
+        sockets: &Sockets,
         toward: SocketAddr,
         wake: impl Fn() + Send + Sync + 'static,
     ) -> Result<Channel, egret_link::Error> {
         let pem = authority.issue(&Identity::Operator { uid: uid.to_owned() }, VALID_FOR)?;
         let credentials = Credentials::from_pem(&pem)?;
-        let endpoint = Endpoint::dialing_to(toward, &credentials, Windows::default())?;
+        let endpoint = sockets.dialing_to(toward, &credentials)?;
         let fleet = Fleet::new(endpoint, uid);
         let shared = Arc::new(Shared::default());
         shared.lock().every = SOON;

@@ -7,6 +7,7 @@ use crate::{
     flow::Watch,
     metrics::Metrics,
     record::{Images, Record},
+    sockets::Sockets,
     validate::Allowed,
 };
 use egret_crd::{Topology, TopologyStatus};
@@ -60,6 +61,8 @@ pub struct Context {
     pub pods: Store<Pod>,
     /// What is remembered of each topology, by uid.
     pub runs: Arc<Runs>,
+    /// What channels are dialed from.
+    pub sockets: Arc<Sockets>,
     /// Tells events.
     pub events: Events,
     /// Counts.

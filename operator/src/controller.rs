@@ -7,6 +7,7 @@ use crate::{
     metrics::Metrics,
     names,
     reconcile::{self, Error},
+    sockets::Sockets,
     validate,
 };
 use futures::{Stream, StreamExt, stream};
@@ -37,6 +38,8 @@ pub struct Common {
     pub metrics: Arc<Metrics>,
     /// What is remembered of each topology.
     pub runs: Arc<Runs>,
+    /// What channels are dialed from.
+    pub sockets: Arc<Sockets>,
     /// Tells events.
     pub events: Events,
     /// Topologies that are looked after at the same time.
@@ -72,6 +75,7 @@ pub fn start(
         catalog: validate::builtin()?,
         pods,
         runs: common.runs.clone(),
+        sockets: common.sockets.clone(),
         events: common.events.clone(),
         metrics: common.metrics.clone(),
         wake,

@@ -30,6 +30,7 @@ pub mod reason;
 pub mod reconcile;
 pub mod record;
 mod run;
+pub mod sockets;
 pub mod stages;
 pub mod status;
 pub mod sweep;

@@ -227,6 +227,7 @@ fn common(options: &RunOptions, client: Client, metrics: Arc<Metrics>) -> Common
         client,
         metrics,
         runs: Arc::new(Runs::default()),
+        sockets: Arc::default(),
         concurrency: options.concurrency,
     }
 }

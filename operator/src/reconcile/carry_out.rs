@@ -204,7 +204,9 @@ impl Turn<'_> {
             let wake = self.context.wake.clone();
             // If the queue is full the controller has enough to do, and looks again anyway.
             let wake = move || drop(wake.try_send(topology.clone()));
-            self.run.channel = Some(Channel::open(authority, self.owner.uid, toward, wake)?);
+            let sockets = &self.context.sockets;
+            let channel = Channel::open(authority, self.owner.uid, sockets, toward, wake)?;
+            self.run.channel = Some(channel);
         }
         if let Some(channel) = &mut self.run.channel {
             channel.set_addresses(addresses);
