@@ -82,8 +82,8 @@ fn float_of(ordered: u64) -> f64 {
     f64::from_bits(if negative { !ordered } else { ordered ^ 1 << 63 })
 }
 
-/// A value as it is kept.
-#[derive(Debug)]
+/// A value as it is kept. What a short one does not need of its bytes is zero.
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Key {
     Short { kind: Kind, len: u8, bytes: [u8; INLINE] },
     Long { kind: Kind, bytes: Box<[u8]> },
@@ -137,14 +137,6 @@ impl PartialOrd for Key {
         Some(self.cmp(other))
     }
 }
-
-impl PartialEq for Key {
-    fn eq(&self, other: &Key) -> bool {
-        self.kind() == other.kind() && self.bytes() == other.bytes()
-    }
-}
-
-impl Eq for Key {}
 
 /// Emits the value that was counted.
 impl Field for Key {

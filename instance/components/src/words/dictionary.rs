@@ -31,10 +31,15 @@ impl Dictionary {
     }
 
     /// Brings the words of these random numbers near. A word of a large dictionary is waited for;
-    /// of reads in one short loop the processor has several under way at once.
+    /// of reads in one short loop the processor has several under way at once. The letter behind a
+    /// word is often in another cache line, and is looked at when the word is cut out.
     pub(super) fn fetch(&self, randoms: impl Iterator<Item = u64>) {
         let bytes = self.letters.as_bytes();
-        let read = randoms.map(|random| bytes.get(self.start(random)).copied().unwrap_or(0));
+        let at = |place: usize| bytes.get(place).copied().unwrap_or(0);
+        let read = randoms.map(|random| {
+            let start = self.start(random);
+            at(start) ^ at(start + self.length)
+        });
         std::hint::black_box(read.fold(0, |sum: u8, byte| sum ^ byte));
     }
 
