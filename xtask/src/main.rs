@@ -1,5 +1,6 @@
 //! Chores of the repository: checks, images, and what is generated.
 
+mod bench;
 mod charts;
 mod e2e;
 mod images;
@@ -15,12 +16,14 @@ usage: cargo xtask test [--only STAGE]...   run all checks, or these stages of t
        cargo xtask tidy                     check the house rules only
        cargo xtask images [--out DIRECTORY] build the images as OCI archives
        cargo xtask image PACKAGE IMAGE:TAG  build one of components of your own likewise
-       cargo xtask manifests [--check]      write what is generated from resource and chart";
+       cargo xtask manifests [--check]      write what is generated from resource and chart
+       cargo xtask bench [--help] [...]     measure Egret beside its peers";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     let outcome = match &words[..] {
+        ["bench", rest @ ..] => bench::run(&root(), rest),
         ["images", rest @ ..] => images::run(&root(), rest),
         ["image", rest @ ..] => images::run_one(&root(), rest),
         ["manifests", rest @ ..] => manifests::run(&root(), rest),
