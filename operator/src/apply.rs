@@ -3,7 +3,7 @@
 
 use crate::{
     build::{self, Owner},
-    fetch::Versioned,
+    fetch::{Versioned, Whose, foreign},
     names,
     record::Record,
 };
@@ -13,10 +13,12 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use kube::{
-    Api, Client, ResourceExt,
+    Api, Client, Resource, ResourceExt,
     api::{
-        ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams,
+        ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams,
+        PostParams,
     },
+    core::Request,
 };
 use serde_json::{Value, json};
 
@@ -34,6 +36,18 @@ pub enum Error {
     /// It was changed meanwhile, by somebody else.
     #[error("{what} was changed by somebody else")]
     Stale {
+        /// What was written.
+        what: String,
+    },
+    /// Somebody else has taken its name.
+    #[error("{}", foreign(.what))]
+    Foreign {
+        /// What was to be written.
+        what: String,
+    },
+    /// It is that of a topology of the same name which was deleted, and goes soon.
+    #[error("{what} of the topology that had this name before is not gone yet")]
+    Namesake {
         /// What was written.
         what: String,
     },
@@ -79,8 +93,8 @@ fn params() -> PatchParams {
     PatchParams::apply(names::FIELD_MANAGER).force()
 }
 
-/// Applies an object on the server's side.
-pub async fn apply(client: &Client, object: &Value) -> Result<(), Error> {
+/// Applies an object on the server's side, unless it is there and not the topology's.
+pub async fn apply(client: &Client, owner: &Owner<'_>, object: &Value) -> Result<(), Error> {
     let what = called(object);
     let malformed = |why: &str| Error::Malformed { what: what.clone(), why: why.to_owned() };
     let text = |value: &Value| value.as_str().map(str::to_owned);
@@ -95,22 +109,50 @@ pub async fn apply(client: &Client, object: &Value) -> Result<(), Error> {
         return Err(malformed("it has no name"));
     };
     let objects: Api<DynamicObject> = Api::namespaced_with(client.clone(), &namespace, &resource);
+    // Force would take over what has this name by accident, and make it go with the topology.
+    let there = objects.get_metadata_opt(&name).await.map_err(|source| failed(&what, source))?;
+    match there.map(|there| Whose::of(&there.metadata, owner.uid)) {
+        None | Some(Whose::Ours) => {}
+        Some(Whose::Namesake) => return Err(Error::Namesake { what }),
+        Some(Whose::Foreign) => return Err(Error::Foreign { what }),
+    }
     let patched = objects.patch(&name, &params(), &Patch::Apply(object)).await;
     patched.map(drop).map_err(|source| failed(&what, source))
 }
 
-/// Creates a pod, if there is none of that name.
-pub async fn create_pod(client: &Client, namespace: &str, object: Value) -> Result<(), Error> {
-    let what = called(&object);
-    let pod: Pod = serde_json::from_value(object)
-        .map_err(|error| Error::Refused { what: what.clone(), why: error.to_string() })?;
-    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
-    match pods.create(&post(), &pod).await {
+/// Creates a pod, if there is none of that name. What a user lays over pods is checked by the API
+/// server, which refuses fields that it does not know.
+pub async fn create_pod(client: &Client, owner: &Owner<'_>, object: &Value) -> Result<(), Error> {
+    let what = called(object);
+    let malformed =
+        |why: &dyn std::fmt::Display| Error::Malformed { what: what.clone(), why: why.to_string() };
+    let path = Pod::url_path(&(), Some(owner.namespace));
+    let bytes = serde_json::to_vec(object).map_err(|error| malformed(&error))?;
+    let mut request =
+        Request::new(path).create(&post(), bytes).map_err(|error| malformed(&error))?;
+    let strict = format!("{}&fieldValidation=Strict", request.uri());
+    *request.uri_mut() = strict.parse().map_err(|error| malformed(&error))?;
+    match client.request::<Pod>(request).await {
         Ok(_) => Ok(()),
-        // The watch may be behind.
-        Err(kube::Error::Api(status)) if status.reason == "AlreadyExists" => Ok(()),
+        // The watch may be behind, or the pod of a namesake not gone yet.
+        Err(kube::Error::Api(status)) if status.reason == "AlreadyExists" => {
+            let name = object["metadata"]["name"].as_str().unwrap_or_default();
+            match whose_pod(client, owner, name).await? {
+                Some(Whose::Foreign) => Err(Error::Foreign { what }),
+                _ => Ok(()),
+            }
+        }
         Err(source) => Err(failed(&what, source)),
     }
+}
+
+/// Whose the pod of this name is. Asked for by a list: nothing else of pods is read.
+async fn whose_pod(client: &Client, owner: &Owner<'_>, name: &str) -> Result<Option<Whose>, Error> {
+    let pods: Api<Pod> = Api::namespaced(client.clone(), owner.namespace);
+    let named = ListParams::default().fields(&format!("metadata.name={name}"));
+    let found = pods.list_metadata(&named).await;
+    let found = found.map_err(|source| failed(&format!("a look at Pod {name}"), source))?;
+    Ok(found.items.first().map(|pod| Whose::of(&pod.metadata, owner.uid)))
 }
 
 /// Deletes a pod, if it is still that one.
@@ -151,7 +193,15 @@ pub async fn record(
         .map_err(|error| Error::Malformed { what: what.clone(), why: error.to_string() })?;
     let maps: Api<ConfigMap> = Api::namespaced(client.clone(), owner.namespace);
     let written = match version {
-        Some(_) => maps.replace(&map.name_any(), &post(), &map).await,
+        Some(_) => match maps.replace(&map.name_any(), &post(), &map).await {
+            // Deleted by hand. If another operator has made it again meanwhile it is there.
+            Err(kube::Error::Api(status)) if status.code == 404 => {
+                let mut map = map;
+                map.metadata.resource_version = None;
+                maps.create(&post(), &map).await
+            }
+            written => written,
+        },
         None => maps.create(&post(), &map).await,
     };
     let written = written.map_err(|source| failed(&what, source))?;
@@ -201,12 +251,17 @@ pub async fn status(
     written.map(drop).map_err(|source| failed("the status", source))
 }
 
+/// Whether a topology has our finalizer.
+pub fn has_finalizer(metadata: &ObjectMeta) -> bool {
+    metadata.finalizers.iter().flatten().any(|known| known == names::FINALIZER)
+}
+
 /// Adds or removes our finalizer of a topology. Somebody else's stay.
 pub async fn finalizer(client: &Client, metadata: &ObjectMeta, wanted: bool) -> Result<(), Error> {
-    let mut list = metadata.finalizers.clone().unwrap_or_default();
-    if list.iter().any(|known| known == names::FINALIZER) == wanted {
+    if has_finalizer(metadata) == wanted {
         return Ok(());
     }
+    let mut list = metadata.finalizers.clone().unwrap_or_default();
     if wanted {
         list.push(names::FINALIZER.to_owned());
     } else {

@@ -97,6 +97,16 @@ impl Runs {
     }
 }
 
+/// Identities of a pod that are in their Secret.
+pub struct Issued {
+    /// Of which tasks.
+    pub tasks: Vec<TaskId>,
+    /// When they are to be renewed, in seconds since 1970.
+    pub renew_at: u64,
+    /// When they were seen: somebody may have deleted them since.
+    pub seen: Instant,
+}
+
 /// What is remembered of one topology.
 #[derive(Default)]
 pub struct Run {
@@ -106,12 +116,14 @@ pub struct Run {
     pub accepted: Option<Arc<Logical>>,
     /// Its CA.
     pub authority: Option<Authority>,
+    /// Digest of the certificate of the CA.
+    pub trusted: String,
     /// The key of its edge ids.
     pub edge_key: u64,
     /// The channel to its stream managers.
     pub channel: Option<Channel>,
-    /// Of each pod, the tasks that have identities, and when these are to be renewed.
-    pub identities: BTreeMap<PodId, (Vec<TaskId>, u64)>,
+    /// The identities of each pod, as they were seen last.
+    pub identities: BTreeMap<PodId, Issued>,
     /// Digest of what goes with the pods, and when it was applied.
     pub applied: Option<(String, Instant)>,
     /// Since when nothing has moved.

@@ -10,7 +10,7 @@ use crate::{
     sockets::Sockets,
     validate,
 };
-use futures::{Stream, StreamExt, stream};
+use futures::{Stream, StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::{Pod, PodSpec};
 use kube::{
     Api, Client, ResourceExt,
@@ -42,6 +42,8 @@ pub struct Common {
     pub sockets: Arc<Sockets>,
     /// Tells events.
     pub events: Events,
+    /// Hears the uids of topologies that are gone.
+    pub gone: mpsc::Sender<String>,
     /// Topologies that are looked after at the same time.
     pub concurrency: u16,
 }
@@ -82,11 +84,23 @@ pub fn start(
     });
     // Unbounded by default: an API server in distress would meet one request per topology.
     let config = Config::default().concurrency(common.concurrency);
-    let controller = Controller::new(topologies, watcher::Config::default())
+    let (store, writer) = reflector::store();
+    let gone = common.gone.clone();
+    let watched = watcher(topologies, watcher::Config::default())
+        .inspect_ok(move |event| {
+            if let watcher::Event::Delete(topology) = event
+                && let Some(uid) = topology.uid()
+            {
+                // What finds no room is swept up later.
+                let _ = gone.try_send(uid);
+            }
+        })
+        .reflect(writer)
+        .applied_objects();
+    let controller = Controller::for_stream(watched, store.clone())
         .with_config(config)
         .reconcile_on(received(woken))
         .graceful_shutdown_on(end);
-    let store = controller.store();
     let backoff = Arc::new(Backoff::default());
     let task = tokio::spawn(run(controller, context, backoff));
     Ok(Running { topologies: store, task })

@@ -5,11 +5,13 @@ use crate::{
     names,
     record::{Record, Unreadable},
 };
-use egret_link::{Kept, Pem};
-use egret_topology::{id::TaskId, packing_plan::PackedPod};
+use egret_crd::resource::GROUP;
+use egret_link::{Authority, Kept, Pem};
+use egret_topology::{id::TaskId, packing_plan::PackedPod, resource::KIND};
 use k8s_openapi::{
     ByteString,
     api::core::v1::{ConfigMap, Secret},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use kube::{Api, Client};
 use std::collections::BTreeMap;
@@ -35,8 +37,67 @@ pub enum Error {
         source: kube::Error,
     },
     /// The record is of no use.
-    #[error(transparent)]
-    Record(#[from] Unreadable),
+    #[error(
+        "the ConfigMap {name}: {why}; put it right, or delete it: it is then made again from what \
+         runs"
+    )]
+    Record {
+        /// Name of its ConfigMap.
+        name: String,
+        /// Why.
+        why: Unreadable,
+    },
+    /// A CA is of no use.
+    #[error(
+        "the Secret {name} in the operator's namespace holds no CA: {why}; put it right, or delete \
+         it: another is made then, and all pods are replaced"
+    )]
+    Authority {
+        /// Name of its Secret.
+        name: String,
+        /// Why.
+        why: String,
+    },
+    /// Somebody else has taken a name that the operator needs.
+    #[error("{}", foreign(.what))]
+    Foreign {
+        /// The object.
+        what: String,
+    },
+}
+
+/// What to do about an object that is not ours.
+pub fn foreign(what: &str) -> String {
+    format!(
+        "{what} is there already and does not belong to this topology; delete it, or give the \
+         topology another name"
+    )
+}
+
+/// Whose an object is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// The topology's.
+    Ours,
+    /// A topology's of that name that is gone, and it will be soon.
+    Namesake,
+    /// Somebody else's, and nothing to touch.
+    Foreign,
+}
+
+impl Whose {
+    /// Whose this is, if `uid` is the topology's.
+    pub fn of(metadata: &ObjectMeta, uid: &str) -> Whose {
+        let owners = metadata.owner_references.as_deref().unwrap_or_default();
+        let ours = format!("{GROUP}/");
+        if owners.iter().any(|owner| owner.uid == uid) {
+            Whose::Ours
+        } else if owners.iter().any(|o| o.kind == KIND && o.api_version.starts_with(&ours)) {
+            Whose::Namesake
+        } else {
+            Whose::Foreign
+        }
+    }
 }
 
 fn api(what: String) -> impl FnOnce(kube::Error) -> Error {
@@ -54,20 +115,32 @@ pub async fn record(
     let Some(map) = map else { return Ok(Versioned::default()) };
     let text = map.data.as_ref().and_then(|data| data.get(build::RECORD));
     let value = match text {
-        Some(text) => Record::read(text, owner.uid)?,
+        Some(text) => Record::read(text, owner.uid)
+            .map_err(|why| Error::Record { name: name.clone(), why })?,
         None => None,
     };
+    if value.is_none() && Whose::of(&map.metadata, owner.uid) == Whose::Foreign {
+        return Err(Error::Foreign { what: format!("the ConfigMap {name}") });
+    }
     Ok(Versioned { value, version: map.metadata.resource_version })
 }
 
 /// The CA of a topology.
-pub async fn authority(client: &Client, namespace: &str, uid: &str) -> Result<Option<Kept>, Error> {
+pub async fn authority(
+    client: &Client,
+    namespace: &str,
+    uid: &str,
+) -> Result<Option<Authority>, Error> {
     let name = names::authority(uid);
     let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
     let secret = secrets.get_opt(&name).await.map_err(api(format!("the Secret {name}")))?;
-    let data = secret.and_then(|secret| secret.data).unwrap_or_default();
-    let kept = text(&data, CA).zip(text(&data, CA_KEY));
-    Ok(kept.map(|(ca, key)| Kept { ca, key }))
+    let Some(secret) = secret else { return Ok(None) };
+    let data = secret.data.unwrap_or_default();
+    let kept = text(&data, CA).zip(text(&data, CA_KEY)).map(|(ca, key)| Kept { ca, key });
+    let broken = |why: String| Error::Authority { name: name.clone(), why };
+    let kept = kept.ok_or_else(|| broken(format!("`{CA}` or `{CA_KEY}` is missing")))?;
+    let authority = Authority::restore(uid, &kept).map_err(|error| broken(error.to_string()))?;
+    Ok(Some(authority))
 }
 
 /// The identities of a pod and those of its tasks that have any.
@@ -80,10 +153,10 @@ pub async fn identities(
     let secrets: Api<Secret> = Api::namespaced(client.clone(), owner.namespace);
     let secret = secrets.get_opt(&name).await.map_err(api(format!("the Secret {name}")))?;
     let Some(secret) = secret else { return Ok(None) };
-    // A namesake that is gone may have left one.
-    let owners = secret.metadata.owner_references.unwrap_or_default();
-    if !owners.iter().any(|reference| reference.uid == owner.uid) {
-        return Ok(None);
+    match Whose::of(&secret.metadata, owner.uid) {
+        Whose::Ours => {}
+        Whose::Namesake => return Ok(None),
+        Whose::Foreign => return Err(Error::Foreign { what: format!("the Secret {name}") }),
     }
     let data = secret.data.unwrap_or_default();
     let pem = |who: &str| {
@@ -106,4 +179,22 @@ pub async fn identities(
 
 fn text(data: &BTreeMap<String, ByteString>, key: &str) -> Option<String> {
     String::from_utf8(data.get(key)?.0.clone()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn only_what_a_topology_owns_is_touched() {
+        let whose = |owners: serde_json::Value| {
+            Whose::of(&serde_json::from_value(json!({"ownerReferences": owners})).unwrap(), "u")
+        };
+        let owner = |version: &str, kind: &str, uid: &str| json!([{"apiVersion": version, "kind": kind, "name": "t", "uid": uid}]);
+        assert_eq!(whose(owner("egret.dev/v1alpha1", "Topology", "u")), Whose::Ours);
+        assert_eq!(whose(owner("egret.dev/v1alpha1", "Topology", "v")), Whose::Namesake);
+        assert_eq!(whose(owner("apps/v1", "ReplicaSet", "v")), Whose::Foreign);
+        assert_eq!(whose(json!([])), Whose::Foreign);
+    }
 }

@@ -13,9 +13,10 @@ const RENEW_AFTER: Duration = Duration::from_secs(60 * 24 * 3600);
 
 const _: () = assert!(RENEW_AFTER.as_secs() * 4 <= VALID_FOR.as_secs() * 3);
 
-/// Whether the identities of a pod will do for now; `now` in seconds since 1970.
-pub fn suffice(identities: &Identities, pod: &PackedPod, now: u64) -> bool {
-    identities.are_of(pod) && now < identities.renew_at
+/// Whether the identities of a pod will do for now, with that CA; `now` in seconds since 1970.
+pub fn suffice(identities: &Identities, authority: &Authority, pod: &PackedPod, now: u64) -> bool {
+    let trusted = identities.manager.ca == authority.keep().ca;
+    trusted && identities.are_of(pod) && now < identities.renew_at
 }
 
 /// Identities for a pod and its tasks, with the keys that they had before.
@@ -62,13 +63,24 @@ mod tests {
     fn keys_are_kept_and_certificates_renewed_in_time() {
         let authority = Authority::new("u").unwrap();
         let first = issue(&authority, "u", &pod(&[1, 2]), None, 1000).unwrap();
-        assert!(suffice(&first, &pod(&[1, 2]), 1000));
-        assert!(!suffice(&first, &pod(&[1, 2]), 1000 + RENEW_AFTER.as_secs()));
-        assert!(!suffice(&first, &pod(&[1, 3]), 1000));
+        let suffice =
+            |identities, tasks: &[u32], now| suffice(identities, &authority, &pod(tasks), now);
+        assert!(suffice(&first, &[1, 2], 1000));
+        assert!(!suffice(&first, &[1, 2], 1000 + RENEW_AFTER.as_secs()));
+        assert!(!suffice(&first, &[1, 3], 1000));
         let second = issue(&authority, "u", &pod(&[1, 3]), Some(&first), 2000).unwrap();
         assert_eq!(second.manager.key, first.manager.key);
         assert_eq!(second.tasks[&TaskId(1)].key, first.tasks[&TaskId(1)].key);
         assert_ne!(second.tasks[&TaskId(3)].key, first.tasks[&TaskId(2)].key);
-        assert!(suffice(&second, &pod(&[1, 3]), 2000));
+        assert!(suffice(&second, &[1, 3], 2000));
+    }
+
+    #[test]
+    fn identities_of_another_ca_do_not_do() {
+        let (ours, lost) = (Authority::new("u").unwrap(), Authority::new("u").unwrap());
+        let issued = issue(&lost, "u", &pod(&[1]), None, 1000).unwrap();
+        assert!(!suffice(&issued, &ours, &pod(&[1]), 1000));
+        let again = issue(&ours, "u", &pod(&[1]), Some(&issued), 1000).unwrap();
+        assert!(suffice(&again, &ours, &pod(&[1]), 1000));
     }
 }

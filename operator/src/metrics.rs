@@ -107,6 +107,17 @@ impl Metrics {
             Some(stage) => known.insert(uid.to_owned(), stage),
             None => known.remove(uid),
         };
+        self.count(&known);
+    }
+
+    /// Forgets topologies that are gone.
+    pub fn keep(&self, there: impl Fn(&str) -> bool) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|uid, _| there(uid));
+        self.count(&known);
+    }
+
+    fn count(&self, known: &BTreeMap<String, Stage>) {
         for (stage, word) in STAGES {
             let count = known.values().filter(|other| **other == stage).count();
             self.stages.with_label_values(&[word]).set(count as i64);
@@ -143,6 +154,8 @@ mod tests {
         metrics.staged("b", Some(Stage::Starting));
         metrics.staged("a", Some(Stage::Live));
         metrics.staged("b", None);
+        metrics.staged("c", Some(Stage::Starting));
+        metrics.keep(|uid| uid == "a");
         metrics.reconciled(Outcome::Ok, Duration::from_millis(3));
         let page = metrics.page();
         assert!(page.contains("egret_operator_topologies{stage=\"live\"} 1"), "{page}");

@@ -14,6 +14,10 @@ pub struct ObservedPod {
     pub id: PodId,
     /// Its unique id.
     pub uid: String,
+    /// Which life of its place it is.
+    pub life: u32,
+    /// Digest of what it was made of.
+    pub definition: String,
     /// Its address, once it has one.
     pub ip: Option<IpAddr>,
     /// It will be gone soon.
@@ -68,6 +72,7 @@ const WAITING: [(&str, TroubleKind); 8] = [
 pub fn pod(pod: &Pod) -> Option<ObservedPod> {
     let metadata = &pod.metadata;
     let index = metadata.labels.as_ref()?.get(names::POD)?.parse().ok()?;
+    let annotation = |name: &str| metadata.annotations.as_ref()?.get(name);
     let status = pod.status.clone().unwrap_or_default();
     let phase = status.phase.as_deref().unwrap_or_default();
     let condition =
@@ -78,6 +83,8 @@ pub fn pod(pod: &Pod) -> Option<ObservedPod> {
         name: metadata.name.clone()?,
         id: PodId(index),
         uid: metadata.uid.clone().unwrap_or_default(),
+        life: annotation(names::LIFE).and_then(|life| life.parse().ok()).unwrap_or(0),
+        definition: annotation(names::DEFINITION).cloned().unwrap_or_default(),
         ip: status.pod_ip.as_deref().and_then(|ip| ip.parse().ok()),
         terminating: metadata.deletion_timestamp.is_some(),
         failed: phase == "Failed" || status.reason.as_deref() == Some("NodeLost"),

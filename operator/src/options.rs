@@ -5,6 +5,8 @@ use crate::{
     validate::{Allowed, Feature},
 };
 use clap::{Args, Parser, Subcommand};
+use egret_crd::Topology;
+use kube::{Api, Client};
 use std::net::SocketAddr;
 
 /// Topology resources in, pods out.
@@ -19,10 +21,41 @@ pub struct Options {
 /// What the operator can do.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
+    /// Ask an operator over its service whether it works
+    Check {
+        /// HOST:PORT of its metrics and probes
+        address: String,
+    },
     /// Print the CustomResourceDefinition as YAML
     Crd,
+    /// End the operator for good, before it is uninstalled
+    Retire(RetireOptions),
     /// Reconcile topologies until asked to end
     Run(Box<RunOptions>),
+}
+
+/// Which operator is to end.
+#[derive(Args, Clone, Debug)]
+pub struct RetireOptions {
+    /// Namespace of the operator
+    #[arg(long, env = "POD_NAMESPACE", default_value = "egret-system")]
+    pub namespace: String,
+    /// Its Deployment, which is scaled to nothing
+    #[arg(long)]
+    pub deployment: String,
+    /// It has looked after topologies of these namespaces only; repeatable [default: all]
+    #[arg(long = "watch-namespace", env = "EGRET_WATCH_NAMESPACES", value_delimiter = ',')]
+    pub watch_namespaces: Vec<String>,
+}
+
+impl RetireOptions {
+    /// The topologies that it has looked after.
+    pub fn scopes(&self, client: &Client) -> Vec<Api<Topology>> {
+        match &self.watch_namespaces[..] {
+            [] => vec![Api::all(client.clone())],
+            names => names.iter().map(|name| Api::namespaced(client.clone(), name)).collect(),
+        }
+    }
 }
 
 /// How the operator works.

@@ -8,6 +8,12 @@ use crate::{
 use egret_packing::PackingError;
 use egret_topology::logical::Logical;
 
+/// Whether a topology can be packed at all, given what was packed before.
+pub fn check(record: Option<&Record>, logical: &Logical) -> Result<(), PackingError> {
+    let previous = record.map(|record| &record.packing).filter(|packing| !packing.pods.is_empty());
+    egret_packing::pack(logical, previous).map(drop)
+}
+
 /// Takes a topology over into its record. Nothing changes if it is the same as before.
 ///
 /// The images of the data plane are taken over only while there are no pods: a newer operator

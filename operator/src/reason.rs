@@ -19,12 +19,14 @@ pub enum Reason {
     ImageUnavailable,
     Invalid,
     LinksDown,
+    NameTaken,
     NotRunning,
     Paused,
     PlanRefused,
     PodReplaced,
     PodsPending,
     PodsUnschedulable,
+    RecordLost,
     Running,
     Settled,
     Starting,
@@ -38,6 +40,18 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Whether it stays until somebody does something about it.
+    pub fn needs_somebody(self) -> bool {
+        matches!(
+            self,
+            Reason::ConfigMissing
+                | Reason::Crashing
+                | Reason::ImageUnavailable
+                | Reason::PlanRefused
+                | Reason::PodsUnschedulable
+        )
+    }
+
     /// As it is written.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -56,12 +70,14 @@ impl Reason {
             Reason::ImageUnavailable => "ImageUnavailable",
             Reason::Invalid => "Invalid",
             Reason::LinksDown => "LinksDown",
+            Reason::NameTaken => "NameTaken",
             Reason::NotRunning => "NotRunning",
             Reason::Paused => "Paused",
             Reason::PlanRefused => "PlanRefused",
             Reason::PodReplaced => "PodReplaced",
             Reason::PodsPending => "PodsPending",
             Reason::PodsUnschedulable => "PodsUnschedulable",
+            Reason::RecordLost => "RecordLost",
             Reason::Running => "Running",
             Reason::Settled => "Settled",
             Reason::Starting => "Starting",

@@ -58,10 +58,29 @@ pub enum Error {
     /// A plan could not be made; a mistake of this program.
     #[error("no plan can be made: {0}")]
     Plan(String),
+    /// A spec could not be kept; a mistake of this program.
+    #[error("the spec cannot be written: {0}")]
+    Spec(#[from] serde_json::Error),
 }
 
 /// Why a topology is not accepted.
 type Refusal = (Reason, String);
+
+impl Error {
+    /// What somebody has to do something about, and trying again does not help.
+    fn refusal(self) -> Result<Refusal, Error> {
+        let reason = match &self {
+            Error::Apply(apply::Error::Refused { .. }) => Reason::ApiRefused,
+            Error::Apply(apply::Error::Foreign { .. })
+            | Error::Fetch(fetch::Error::Foreign { .. }) => Reason::NameTaken,
+            Error::Fetch(fetch::Error::Record { .. } | fetch::Error::Authority { .. }) => {
+                Reason::Unreadable
+            }
+            _ => return Err(self),
+        };
+        Ok((reason, self.to_string()))
+    }
+}
 
 /// One look at one topology.
 pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Error> {
@@ -143,20 +162,29 @@ struct Seen {
 
 impl Turn<'_> {
     async fn take(&mut self) -> Result<(Action, Outcome), Error> {
-        let mut refused = None;
-        match self.judge() {
-            Ok(logical) => self.run.accepted = Some(Arc::new(logical)),
-            Err(refusal) => refused = Some(refusal),
-        }
-        // What was accepted last goes on, also if a change of it is refused.
-        let accepted = self.run.accepted.clone();
-        if self.is_overdue(accepted.as_deref()) {
+        let judged = self.judge(self.topology);
+        if self.is_overdue(judged.as_ref().ok().or(self.run.accepted.as_deref())) {
             return self.let_go().await;
         }
-        let before = self.record().await?;
+        let before = match self.record().await {
+            Ok(before) => before,
+            Err(error) => return self.take_blindly(error.refusal()?).await,
+        };
         let seen = self.see();
-        let mut record = before.clone().unwrap_or_else(|| Record::new(self.owner.uid, self.now));
+        let mut refused = self.accept(judged, before.as_ref());
+        let accepted = self.run.accepted.clone();
+        let (mut record, lost) = match &before {
+            Some(before) => (before.clone(), false),
+            None => self.missing(&seen),
+        };
+        if lost && !self.deleting {
+            let note = "what was decided is gone, and is made again from what runs";
+            self.context.events.warning(self.topology, Reason::RecordLost, note).await;
+        }
         if let Some(logical) = &accepted {
+            if refused.is_none() {
+                record.take_accepted(&serde_json::to_value(&self.topology.spec)?);
+            }
             let outcome = self.go_on(&mut record, before.as_ref(), logical, &seen).await?;
             refused = refused.or(outcome);
         }
@@ -170,6 +198,16 @@ impl Turn<'_> {
         self.tell(known.then_some(&record), &seen, refused.clone()).await?;
         let outcome = if refused.is_some() { Outcome::Refused } else { Outcome::Ok };
         Ok((next_look(stage, refused.is_some()), outcome))
+    }
+
+    /// What was decided cannot be read: what runs is left alone.
+    async fn take_blindly(&mut self, refused: Refusal) -> Result<(Action, Outcome), Error> {
+        if self.deleting {
+            return self.let_go().await;
+        }
+        let seen = self.see();
+        self.tell(None, &seen, Some(refused)).await?;
+        Ok((Action::requeue(REFUSED), Outcome::Refused))
     }
 
     /// Whether a deleted topology is still there long after its drain should have ended, for
@@ -191,18 +229,12 @@ impl Turn<'_> {
     }
 
     fn see(&mut self) -> Seen {
-        let ours = |pod: &Pod| {
-            pod.metadata.namespace.as_deref() == Some(self.owner.namespace)
-                && pod.owner_references().iter().any(|owner| owner.uid == self.owner.uid)
-        };
-        let pods = self.context.pods.state();
-        let pods = pods.iter().filter(|pod| ours(pod)).filter_map(|pod| observe::pod(pod));
         let channel = self.run.channel.as_ref();
         let answers = channel.and_then(|channel| channel.answers());
         let plan = channel.and_then(|channel| channel.plan());
         let flow = plan.zip(answers.as_ref()).map(|(plan, answers)| Flow::of(&plan, answers));
-        let mut seen = Seen { pods: pods.collect(), flow, answers: answers.unwrap_or_default() };
-        seen.pods.sort_by(|a, b| a.name.cmp(&b.name));
+        let pods = pods_of(self.context, &self.owner);
+        let seen = Seen { pods, flow, answers: answers.unwrap_or_default() };
         if let Some(flow) = &seen.flow {
             self.run.watch.look(self.now, flow);
         }
@@ -248,6 +280,19 @@ impl Turn<'_> {
         .await?;
         Ok((Action::await_change(), Outcome::Ok))
     }
+}
+
+/// All pods of a topology, also of earlier lives, by name.
+fn pods_of(context: &Context, owner: &Owner<'_>) -> Vec<ObservedPod> {
+    let ours = |pod: &Pod| {
+        pod.metadata.namespace.as_deref() == Some(owner.namespace)
+            && pod.owner_references().iter().any(|other| other.uid == owner.uid)
+    };
+    let pods = context.pods.state();
+    let pods = pods.iter().filter(|pod| ours(pod)).filter_map(|pod| observe::pod(pod));
+    let mut pods: Vec<_> = pods.collect();
+    pods.sort_by(|a, b| a.name.cmp(&b.name));
+    pods
 }
 
 fn next_look(stage: Stage, refused: bool) -> Action {

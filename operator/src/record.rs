@@ -10,6 +10,7 @@ use egret_topology::{
     plan::RunState,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::net::SocketAddr;
 
 /// Where a topology is on its way through a run.
@@ -48,6 +49,10 @@ pub struct PodRecord {
     #[serde(default, skip_serializing_if = "is_zero")]
     pub replaced: u64,
 }
+
+/// Bytes of a spec that a record keeps, as JSON: with the packing plan of the largest topology a
+/// ConfigMap, which ends at 1 MiB, has room for that much.
+const MAX_ACCEPTED: usize = 96 << 10;
 
 /// A pod that ends by itself this soon after its predecessor is not replaced before: where a node
 /// refuses each of them there would be a new one every second.
@@ -95,13 +100,20 @@ pub struct Record {
     /// Digest of the components whose input has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub completed: Option<String>,
+    /// Digest of the CA that the pods trust.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub authority: String,
+    /// The spec that was accepted last: it goes on while a change of it is refused, whoever leads.
+    /// None if it is too long to be kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<Value>,
 }
 
 /// Why a record cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Unreadable {
     /// It was written by a newer operator, or by hand.
-    #[error("the record of the plan cannot be read: {0}")]
+    #[error("what the operator has decided cannot be read: {0}")]
     Malformed(#[from] serde_json::Error),
 }
 
@@ -221,7 +233,7 @@ impl Record {
     pub fn take_shape(&mut self, shape: String) {
         if self.shape != shape {
             self.shape = shape;
-            self.epoch = Epoch(self.epoch.0 + 1);
+            self.epoch = Epoch(self.epoch.0.saturating_add(1));
         }
     }
 
@@ -229,7 +241,34 @@ impl Record {
     pub fn take_plan(&mut self, plan: String) {
         if self.plan != plan {
             self.plan = plan;
-            self.revision += 1;
+            self.revision = self.revision.saturating_add(1);
+        }
+    }
+
+    /// Somebody has a plan of this revision: the next one that is made here is newer.
+    pub fn rise_to(&mut self, revision: u64) {
+        if self.revision < revision {
+            self.revision = revision;
+            self.plan.clear();
+        }
+    }
+
+    /// Takes a CA over. Pods read whom they trust when they start, so another CA needs other pods.
+    pub fn take_authority(&mut self, authority: String) {
+        if self.authority == authority {
+            return;
+        }
+        if !self.authority.is_empty() && self.replaces_pods() {
+            self.replace_all();
+        }
+        self.authority = authority;
+    }
+
+    /// Takes the spec over that was accepted.
+    pub fn take_accepted(&mut self, spec: &Value) {
+        if self.accepted.as_ref() != Some(spec) {
+            self.accepted =
+                Some(spec).filter(|spec| spec.to_string().len() <= MAX_ACCEPTED).cloned();
         }
     }
 }
@@ -301,6 +340,61 @@ mod tests {
         record.take_shape("b".into());
         record.take_plan("q".into());
         assert_eq!((record.epoch, record.revision), (Epoch(2), 2));
+    }
+
+    #[test]
+    fn a_plan_that_somebody_has_is_followed_by_a_newer_one() {
+        let mut record = Record::new("u", 0);
+        record.take_plan("p".into());
+        record.rise_to(1);
+        record.take_plan("p".into());
+        assert_eq!(record.revision, 1);
+        record.rise_to(7);
+        record.take_plan("p".into());
+        assert_eq!(record.revision, 8);
+        record.rise_to(u64::MAX);
+        record.take_plan("q".into());
+        assert_eq!(record.revision, u64::MAX, "nothing that is read makes it panic");
+    }
+
+    #[test]
+    fn pods_that_trust_another_ca_begin_a_new_life() {
+        let mut record = Record::new("u", 0);
+        record.take_packing(packing(1), vec!["x".into()]);
+        record.enter(Stage::Live, 1);
+        record.take_authority("a".into());
+        record.take_authority("a".into());
+        assert_eq!(lives(&record), [1], "the first, and the same again");
+        record.take_authority("b".into());
+        assert_eq!(lives(&record), [2]);
+    }
+
+    #[test]
+    fn the_largest_record_fits_into_a_config_map() {
+        use egret_topology::limits::{MAX_NAME, MAX_PODS, MAX_TASKS};
+        let mut record = Record::new("00000000-0000-0000-0000-000000000000", u64::MAX);
+        let task = |task: u32| PackedTask {
+            task: TaskId(u32::MAX - task),
+            component: "c".repeat(MAX_NAME),
+            index: 4095,
+        };
+        let pod = |i| {
+            let tasks = (i..MAX_TASKS).step_by(MAX_PODS as usize).map(task).collect();
+            PackedPod { id: PodId(i), tasks, resources: PodResources::default() }
+        };
+        let pods = (0..MAX_PODS).map(pod).collect();
+        let packing = PackingPlan { pods, next_task: TaskId(u32::MAX) };
+        record.take_packing(packing, vec!["d".repeat(32); MAX_PODS as usize]);
+        for pod in &mut record.pods {
+            let address = Some("[2001:db8:1111:2222:3333:4444:5555:6666]:4738".parse().unwrap());
+            *pod = PodRecord { life: u32::MAX, replaced: u64::MAX, address, ..pod.clone() };
+        }
+        record.take_accepted(&Value::from("s".repeat(MAX_ACCEPTED - 2)));
+        assert!(record.accepted.is_some());
+        let size = record.write().len();
+        assert!(size < 1 << 20, "{size} bytes");
+        record.take_accepted(&Value::from("s".repeat(MAX_ACCEPTED)));
+        assert_eq!(record.accepted, None);
     }
 
     #[test]

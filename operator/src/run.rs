@@ -1,13 +1,13 @@
 //! From arguments to an exit code: print the definition, or lead and reconcile.
 
 use crate::{
-    apply,
+    apply, check,
     context::{Guarded, Runs, Settings},
     controller::{self, Common, Running},
     events::Events,
     metrics::Metrics,
-    options::{Command, Options, RunOptions},
-    sweep,
+    options::{Command, Options, RetireOptions, RunOptions},
+    retire, sweep,
 };
 use clap::Parser;
 use egret_process::{Admin, Exit, Logging, logging};
@@ -17,21 +17,25 @@ use std::{
     ffi::OsString,
     io,
     sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
 use tokio::{
     signal::unix::{SignalKind, signal},
-    sync::watch,
+    sync::{mpsc, watch},
     time,
 };
 
+/// The lease of all replicas.
+pub(crate) const LEASE: &str = "egret-operator";
 /// How long a lease holds without being renewed, and how long before that it is renewed, in
 /// seconds.
 const LEASE_SECONDS: u64 = 15;
 const LEASE_GRACE_SECONDS: u64 = 5;
+/// Time until the lease is asked for again, if it cannot be.
+const LEASE_AGAIN: Duration = Duration::from_secs(2);
 /// The runtime has not moved for so long: only a restart helps.
 const STUCK: Duration = Duration::from_secs(30);
 /// Time for what is under way when the operator is asked to end.
@@ -48,9 +52,6 @@ pub enum Error {
     /// There is no API server.
     #[error("cannot reach the API server: {0}")]
     Api(#[from] kube::Error),
-    /// The lease cannot be had.
-    #[error("cannot use the lease: {0}")]
-    Lease(#[from] kube_lease_manager::LeaseManagerError),
     /// Another operator works now; going on would mean two.
     #[error("the lease is lost")]
     Lost,
@@ -76,7 +77,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         }
     };
     match options.command {
+        Command::Check { address } => told(check::check(&address)),
         Command::Crd => crd(),
+        Command::Retire(options) => told(retired(&options)),
         Command::Run(options) => serve(&options),
     }
 }
@@ -95,6 +98,31 @@ fn crd() -> Exit {
             Exit::Failed
         }
     }
+}
+
+/// What a command that does one thing has to say.
+fn told(said: Result<String, String>) -> Exit {
+    match said {
+        Ok(words) => {
+            println!("{words}");
+            Exit::Ok
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            Exit::Failed
+        }
+    }
+}
+
+fn retired(options: &RetireOptions) -> Result<String, String> {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| error.to_string())?;
+    runtime.block_on(async {
+        let client = Client::try_default().await.map_err(|error| error.to_string())?;
+        let left = retire::retire(&client, options).await?;
+        Ok(format!("the operator has ended; {left} finalizers were left behind and are gone"))
+    })
 }
 
 fn serve(options: &RunOptions) -> Exit {
@@ -129,11 +157,13 @@ async fn run(options: &RunOptions) -> Result<(), Error> {
     let (mut leading, lease) = if options.no_leader_election {
         (always.subscribe(), None)
     } else {
-        let (leading, lease) = lease(client.clone(), options).await?;
-        (leading, Some(lease))
+        match lease(client.clone(), options, &end).await {
+            Some((leading, lease)) => (leading, Some(lease)),
+            None => return Ok(()),
+        }
     };
-    health.ready.store(true, Relaxed);
-    let led = lead(options, client, &mut leading, &metrics, &end).await;
+    health.is(Ok(()));
+    let led = lead(options, client, &mut leading, &health, &end).await;
     // With the last receiver gone the lease is given back.
     drop(leading);
     if let Some(lease) = lease {
@@ -148,19 +178,34 @@ type Lease = tokio::task::JoinHandle<
     Result<kube_lease_manager::LeaseManager, kube_lease_manager::LeaseManagerError>,
 >;
 
+/// Takes part in the election. Who starts while there is no API server waits for it: a process that
+/// ends again and again would be kept waiting for minutes after it is back. None: asked to end.
 async fn lease(
     client: Client,
     options: &RunOptions,
-) -> Result<(watch::Receiver<bool>, Lease), Error> {
-    let manager = LeaseManagerBuilder::new(client, "egret-operator")
-        .with_namespace(&options.namespace)
-        .with_identity(&options.name)
-        .with_field_manager(format!("egret-operator-{}", options.name))
-        .with_duration(LEASE_SECONDS)
-        .with_grace(LEASE_GRACE_SECONDS)
-        .build()
-        .await?;
-    Ok(manager.watch().await)
+    end: &watch::Receiver<bool>,
+) -> Option<(watch::Receiver<bool>, Lease)> {
+    let mut asked = end.clone();
+    loop {
+        let manager = LeaseManagerBuilder::new(client.clone(), LEASE)
+            .with_namespace(&options.namespace)
+            .with_identity(&options.name)
+            .with_field_manager(format!("egret-operator-{}", options.name))
+            .with_duration(LEASE_SECONDS)
+            .with_grace(LEASE_GRACE_SECONDS)
+            .build();
+        tokio::select! {
+            made = manager => match made {
+                Ok(manager) => return Some(manager.watch().await),
+                Err(error) => tracing::warn!("the lease cannot be used yet: {error}"),
+            },
+            () = ended(&mut asked) => return None,
+        }
+        tokio::select! {
+            () = time::sleep(LEASE_AGAIN) => {}
+            () = ended(&mut asked) => return None,
+        }
+    }
 }
 
 /// Waits for the lease, then reconciles until asked to end or the lease is lost.
@@ -168,9 +213,10 @@ async fn lead(
     options: &RunOptions,
     client: Client,
     leading: &mut watch::Receiver<bool>,
-    metrics: &Arc<Metrics>,
+    health: &Arc<Health>,
     end: &watch::Receiver<bool>,
 ) -> Result<(), Error> {
+    let metrics = &health.metrics;
     let mut asked = end.clone();
     tokio::select! {
         led = leading.wait_for(|leads| *leads) => drop(led.map_err(|_| Error::Lost)?),
@@ -178,7 +224,9 @@ async fn lead(
     }
     tracing::info!("this operator leads");
     metrics.leads(true);
-    let common = common(options, client, metrics.clone());
+    health.is(Err("it leads, but the API server has not shown it the topologies yet"));
+    let (gone, goes) = mpsc::channel(sweep::WAITING);
+    let common = common(options, client, metrics.clone(), gone);
     let scopes: Vec<Option<&str>> = match &options.watch_namespaces[..] {
         [] => vec![None],
         names => names.iter().map(|name| Some(name.as_str())).collect(),
@@ -190,13 +238,14 @@ async fn lead(
         controllers.push(controller::start(&common, scope, end)?);
     }
     let stores: Vec<_> = controllers.iter().map(|running| running.topologies.clone()).collect();
-    let sweeping = tokio::spawn(sweep_again_and_again(
-        common.client.clone(),
-        options.namespace.clone(),
-        stores.clone(),
-        common.runs.clone(),
-        metrics.clone(),
-    ));
+    let sweeper = Sweeper {
+        client: common.client.clone(),
+        namespace: options.namespace.clone(),
+        stores: stores.clone(),
+        runs: common.runs.clone(),
+        health: health.clone(),
+    };
+    let sweeping = tokio::spawn(sweeper.run(goes));
     let outcome = tokio::select! {
         // Controllers that are asked to end do so too, which is no failure.
         biased;
@@ -215,7 +264,12 @@ async fn lead(
     outcome
 }
 
-fn common(options: &RunOptions, client: Client, metrics: Arc<Metrics>) -> Common {
+fn common(
+    options: &RunOptions,
+    client: Client,
+    metrics: Arc<Metrics>,
+    gone: mpsc::Sender<String>,
+) -> Common {
     Common {
         settings: Settings {
             namespace: options.namespace.clone(),
@@ -227,6 +281,7 @@ fn common(options: &RunOptions, client: Client, metrics: Arc<Metrics>) -> Common
         client,
         metrics,
         runs: Arc::new(Runs::default()),
+        gone,
         sockets: Arc::default(),
         concurrency: options.concurrency,
     }
@@ -237,22 +292,40 @@ async fn any_ends(controllers: &mut [Running]) {
     let _ = futures::future::select_all(tasks).await;
 }
 
-async fn sweep_again_and_again(
+/// Forgets what is gone: at once, and what was missed after a while.
+struct Sweeper {
     client: Client,
     namespace: String,
     stores: Vec<Store<Guarded>>,
     runs: Arc<Runs>,
-    metrics: Arc<Metrics>,
-) {
-    for store in &stores {
-        // Fails only if the controller is gone.
-        let _ = store.wait_until_ready().await;
-    }
-    let mut ticks = time::interval(sweep::EVERY);
-    loop {
-        ticks.tick().await;
-        if let Err(error) = sweep::sweep(&client, &namespace, &stores, &runs, &metrics).await {
-            tracing::warn!("what topologies left behind could not be swept: {error}");
+    health: Arc<Health>,
+}
+
+impl Sweeper {
+    async fn run(self, mut gone: mpsc::Receiver<String>) {
+        let Sweeper { client, namespace, stores, runs, health } = self;
+        for store in &stores {
+            // Fails only if the controller is gone.
+            let _ = store.wait_until_ready().await;
+        }
+        health.is(Ok(()));
+        let metrics = &health.metrics;
+        let mut ticks = time::interval(sweep::EVERY);
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => {
+                    let swept = sweep::sweep(&client, &namespace, &stores, &runs, metrics).await;
+                    if let Err(error) = swept {
+                        tracing::warn!("what topologies left behind was not swept: {error}");
+                    }
+                }
+                Some(uid) = gone.recv() => {
+                    let forgotten = sweep::forget(&client, &namespace, &runs, metrics, &uid).await;
+                    if let Err(error) = forgotten {
+                        tracing::warn!(uid, "{error}");
+                    }
+                }
+            }
         }
     }
 }
@@ -299,13 +372,19 @@ struct Health {
     metrics: Arc<Metrics>,
     start: Instant,
     beat: AtomicU64,
-    ready: AtomicBool,
+    /// Why it does not do its work, if it does not.
+    ready: Mutex<Result<(), &'static str>>,
 }
 
 impl Health {
     fn new(metrics: Arc<Metrics>) -> Health {
-        let (beat, ready) = (AtomicU64::new(0), AtomicBool::new(false));
-        Health { metrics, start: Instant::now(), beat, ready }
+        let ready = Mutex::new(Err("it has no lease to wait for yet"));
+        Health { metrics, start: Instant::now(), beat: AtomicU64::new(0), ready }
+    }
+
+    fn is(&self, ready: Result<(), &'static str>) {
+        // Nothing panics while it holds the lock.
+        *self.ready.lock().unwrap_or_else(PoisonError::into_inner) = ready;
     }
 
     async fn beat(self: Arc<Self>) {
@@ -328,10 +407,7 @@ impl Admin for Health {
     }
 
     fn ready(&self) -> Result<(), String> {
-        if self.ready.load(Relaxed) {
-            Ok(())
-        } else {
-            Err("it has no lease to wait for yet".into())
-        }
+        let ready = *self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        ready.map_err(str::to_owned)
     }
 }

@@ -26,6 +26,8 @@ pub struct Report<'a> {
     pub before: Option<&'a TopologyStatus>,
     /// Why the resource or its pods were refused, if they were.
     pub refused: Option<(Reason, String)>,
+    /// What was decided, or what shall run, is not known.
+    pub blind: bool,
     /// The user wants spouts to be off.
     pub paused: bool,
     /// What was decided, if anything ever was.
@@ -40,6 +42,13 @@ pub struct Report<'a> {
     pub stuck: Option<String>,
 }
 
+impl Report<'_> {
+    /// Something runs, or may, and nobody looks after it.
+    fn is_blind(&self, stage: Stage) -> bool {
+        self.blind && (self.record.is_none() || !matches!(stage, Stage::Down | Stage::Completed))
+    }
+}
+
 /// One answer: whether, why in a word, and why for people.
 type Answer = (&'static str, Reason, String);
 
@@ -50,32 +59,41 @@ const UNKNOWN: &str = "Unknown";
 /// The status of a topology.
 pub fn status(report: &Report<'_>) -> TopologyStatus {
     let stage = report.record.map_or(Stage::Down, |record| record.stage);
-    let wanted = report.record.map_or(0, |record| match stage {
+    // Without a record it is not known how many there shall be.
+    let wanted = report.record.map_or(report.pods.len(), |record| match stage {
         Stage::Down => 0,
         _ => record.packing.pods.len(),
     });
-    let ready = report.pods.iter().filter(|pod| pod.ready).count();
+    let ready_pods = report.pods.iter().filter(|pod| pod.ready).count();
     let flow = report.flow.cloned().unwrap_or_default();
     let tasks = report.record.map_or(0, |record| match stage {
         Stage::Down => 0,
         _ => record.packing.tasks().count(),
     });
     let condition = |kind: &str, answer| condition(report, kind, answer);
+    let ready = ready(report, stage);
+    let progressing = progressing(report, stage, &ready);
+    let flow_healthy = flow_healthy(report, stage, &ready);
     TopologyStatus {
         observed_generation: report.generation,
         state: Some(state(report, stage).to_owned()),
-        pods: Some(format!("{ready}/{wanted}")),
+        pods: Some(format!("{ready_pods}/{wanted}")),
         tasks: Some(format!("{}/{tasks}", flow.registered.min(tasks))),
         replicas: wanted as i32,
         selector: Some(format!("{}={}", names::TOPOLOGY, report.owner.name)),
-        revision: report.record.map(|record| record.revision as i64),
+        revision: report.record.map(|record| whole(record.revision)),
+        epoch: report.record.map(|record| record.epoch.0.into()),
         conditions: vec![
             condition(ACCEPTED, accepted(report)),
-            condition(READY, ready_answer(report, stage)),
-            condition(PROGRESSING, progressing(report, stage)),
-            condition(FLOW_HEALTHY, flow_healthy(report, stage)),
+            condition(READY, ready),
+            condition(PROGRESSING, progressing),
+            condition(FLOW_HEALTHY, flow_healthy),
         ],
     }
+}
+
+fn whole(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 /// The state in one word.
@@ -98,9 +116,13 @@ fn accepted(report: &Report<'_>) -> Answer {
     }
 }
 
-fn ready_answer(report: &Report<'_>, stage: Stage) -> Answer {
+fn ready(report: &Report<'_>, stage: Stage) -> Answer {
     let no = |reason, message: &str| (NO, reason, message.to_owned());
     match stage {
+        _ if report.is_blind(stage) => {
+            let message = "what runs goes on, and nobody looks after it until this is put right";
+            (UNKNOWN, Reason::Unknown, message.to_owned())
+        }
         Stage::Down if report.refused.is_some() => {
             no(Reason::NotRunning, "the topology was not accepted, and nothing of it runs")
         }
@@ -162,14 +184,21 @@ fn running(report: &Report<'_>, stage: Stage) -> Answer {
     }
 }
 
-fn progressing(report: &Report<'_>, stage: Stage) -> Answer {
+/// Whether the operator is on its way. What waits for somebody is not.
+fn progressing(report: &Report<'_>, stage: Stage, ready: &Answer) -> Answer {
     let yes = |reason, message: &str| (YES, reason, message.to_owned());
+    let (is_ready, reason, why) = ready;
     match stage {
+        _ if report.is_blind(stage) => (NO, *reason, why.clone()),
+        Stage::Starting | Stage::Live if reason.needs_somebody() => {
+            (NO, *reason, format!("this has to be put right first: {why}"))
+        }
         Stage::Starting => yes(Reason::Starting, "pods start and link up"),
         Stage::Draining => yes(Reason::Draining, "what is in flight is worked off"),
         Stage::Closing | Stage::Finishing => yes(Reason::Closing, "tasks close and exit"),
-        Stage::Live if report.flow.is_none_or(|flow| !flow.in_force) => {
-            yes(Reason::PodReplaced, "pods are replaced, or a newer plan is on its way")
+        Stage::Live if *is_ready != YES => (YES, *reason, why.clone()),
+        Stage::Down if report.refused.is_some() => {
+            (NO, Reason::NotRunning, "nothing is done until the topology is accepted".to_owned())
         }
         Stage::Down | Stage::Live | Stage::Completed => {
             (NO, Reason::Settled, "there is nothing left to do".to_owned())
@@ -177,8 +206,10 @@ fn progressing(report: &Report<'_>, stage: Stage) -> Answer {
     }
 }
 
-fn flow_healthy(report: &Report<'_>, stage: Stage) -> Answer {
+/// Whether what is in flight moves. Of tasks that do not work nothing is known.
+fn flow_healthy(report: &Report<'_>, stage: Stage, (is_ready, reason, why): &Answer) -> Answer {
     match (stage, report.flow) {
+        _ if report.is_blind(stage) => (UNKNOWN, *reason, why.clone()),
         (Stage::Down | Stage::Completed, _) => {
             (UNKNOWN, Reason::NotRunning, "nothing flows".to_owned())
         }
@@ -186,6 +217,9 @@ fn flow_healthy(report: &Report<'_>, stage: Stage) -> Answer {
         (_, Some(_)) if report.stuck.is_some() => {
             let holder = report.stuck.clone().unwrap_or_default();
             (NO, Reason::Stuck, format!("tuple trees are pending without progress: {holder}"))
+        }
+        (Stage::Starting | Stage::Live, Some(_)) if *is_ready != YES => {
+            (UNKNOWN, *reason, why.clone())
         }
         // How much is pending is no part of the message: it would change all the time.
         (_, Some(_)) => {

@@ -9,24 +9,35 @@ use crate::{
 use egret_crd::Topology;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client, ResourceExt, api::ListParams, runtime::reflector::Store};
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
-/// Time between two looks: what is left behind costs a few hundred bytes each.
+/// Time between two looks for what was missed: it costs a few hundred bytes each.
 pub const EVERY: Duration = Duration::from_secs(600);
+/// Topologies that are gone and wait to be forgotten.
+pub const WAITING: usize = 4096;
+
+/// Forgets a topology that is gone, and deletes its CA.
+pub async fn forget(
+    client: &Client,
+    namespace: &str,
+    runs: &Runs,
+    metrics: &Metrics,
+    uid: &str,
+) -> Result<(), apply::Error> {
+    runs.forget(uid);
+    metrics.staged(uid, None);
+    apply::forget_authority(client, namespace, uid).await
+}
 
 /// Forgets topologies that are gone, and deletes their CAs.
 pub async fn sweep(
     client: &Client,
     namespace: &str,
     stores: &[Store<Guarded>],
-    runs: &Arc<Runs>,
+    runs: &Runs,
     metrics: &Metrics,
 ) -> Result<(), kube::Error> {
-    let known: BTreeSet<String> = stores
-        .iter()
-        .flat_map(|store| store.state())
-        .filter_map(|topology| topology.uid())
-        .collect();
+    let known = uids(stores);
     let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
     let ours = ListParams::default().labels(names::CA_OF);
     for secret in secrets.list(&ours).await?.items {
@@ -41,13 +52,20 @@ pub async fn sweep(
             continue;
         }
         tracing::info!(uid, "the CA of a topology that is gone is deleted");
-        metrics.staged(uid, None);
-        if let Err(error) = apply::forget_authority(client, namespace, uid).await {
+        if let Err(error) = forget(client, namespace, runs, metrics, uid).await {
             tracing::warn!("{error}");
         }
     }
+    // All that was asked above took its time: topologies may have come meanwhile.
+    let known = uids(stores);
     runs.keep(|uid| known.contains(uid));
+    metrics.keep(|uid| known.contains(uid));
     Ok(())
+}
+
+fn uids(stores: &[Store<Guarded>]) -> BTreeSet<String> {
+    let topologies = stores.iter().flat_map(|store| store.state());
+    topologies.filter_map(|topology| topology.uid()).collect()
 }
 
 /// Whether the topology of a CA is there after all: the watch may be behind, or not see it.

@@ -37,6 +37,9 @@ pub struct TopologyStatus {
     /// Revision of the physical plan that was recorded last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<i64>,
+    /// Epoch of tasks and groupings in that plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<i64>,
     /// Accepted, Ready, Progressing, FlowHealthy.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,

@@ -8,6 +8,9 @@ use serde_json::{Map, Value};
 /// Fields of our containers that stay as they are.
 const OWN: [&str; 5] = ["args", "command", "name", "ports", "restartPolicy"];
 
+/// What names of our volumes begin with.
+const OURS: &str = "egret-";
+
 /// Lays the template over a pod.
 pub(super) fn lay_over(pod: &mut Value, template: &PodTemplate) {
     for (kind, added) in
@@ -28,9 +31,14 @@ pub(super) fn lay_over(pod: &mut Value, template: &PodTemplate) {
         merge(spec, &template.spec);
     }
     for list in ["initContainers", "containers"] {
-        for container in before[list].as_array().into_iter().flatten() {
-            put_back(&mut pod["spec"][list], container);
+        for (i, container) in before[list].as_array().into_iter().flatten().enumerate() {
+            put_back(&mut pod["spec"][list], i, container, own_fields);
         }
+    }
+    let ours = |volume: &Value| volume["name"].as_str().is_some_and(|name| name.starts_with(OURS));
+    let volumes = before["volumes"].as_array().into_iter().flatten().filter(|volume| ours(volume));
+    for (i, volume) in volumes.enumerate() {
+        put_back(&mut pod["spec"]["volumes"], i, volume, |kept, ours| *kept = ours.clone());
     }
 }
 
@@ -63,14 +71,27 @@ fn merge_named(into: &mut Vec<Value>, from: &[Value]) {
     }
 }
 
+/// Puts one of our own things back to where it was, or what makes it ours.
+fn put_back(
+    list: &mut Value,
+    at: usize,
+    ours: &Value,
+    what: impl FnOnce(&mut Map<String, Value>, &Map<String, Value>),
+) {
+    let (Value::Object(ours), name) = (ours, ours.get("name")) else { return };
+    if !list.is_array() {
+        *list = Value::Array(Vec::new());
+    }
+    let Value::Array(items) = list else { return };
+    match items.iter_mut().find(|item| item.get("name") == name) {
+        Some(Value::Object(kept)) => what(kept, ours),
+        // A list of nameless things has replaced ours.
+        _ => items.insert(at.min(items.len()), Value::Object(ours.clone())),
+    }
+}
+
 /// Our own fields of one of our containers.
-fn put_back(list: &mut Value, ours: &Value) {
-    let same = |container: &&mut Value| container.get("name") == ours.get("name");
-    let Some(Value::Object(container)) =
-        list.as_array_mut().and_then(|list| list.iter_mut().find(same))
-    else {
-        return;
-    };
+fn own_fields(container: &mut Map<String, Value>, ours: &Map<String, Value>) {
     for field in OWN {
         match ours.get(field) {
             Some(value) => container.insert(field.to_owned(), value.clone()),
@@ -146,6 +167,21 @@ mod tests {
         assert_eq!(spec["initContainers"], pod()["spec"]["initContainers"]);
         assert_eq!(spec["containers"][0]["args"], json!(["run"]));
         assert_eq!(spec["containers"][0]["image"], "own");
+    }
+
+    #[test]
+    fn no_list_makes_what_is_ours_disappear() {
+        let ours = &pod()["spec"];
+        for (list, over) in [
+            ("initContainers", json!(null)),
+            ("initContainers", json!([{"image": "nameless"}])),
+            ("containers", json!("none")),
+            ("volumes", json!([{"name": "egret-state", "hostPath": {"path": "/"}}])),
+            ("volumes", json!([{}])),
+        ] {
+            let spec = laid(json!({list: over}));
+            assert_eq!(spec[list][0], ours[list][0], "{list}: {over}");
+        }
     }
 
     #[test]

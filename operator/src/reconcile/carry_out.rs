@@ -5,8 +5,8 @@ use crate::{
     apply,
     build::{self, Blueprint},
     channel::{self, Channel},
+    context::Issued,
     digest, fetch, identities, names,
-    reason::Reason,
     record::{Record, Stage},
 };
 use egret_link::Authority;
@@ -31,7 +31,9 @@ impl Turn<'_> {
         logical: &Logical,
         seen: &Seen,
     ) -> Result<Option<Refusal>, Error> {
-        self.authority().await?;
+        if let Err(error) = self.authority().await {
+            return error.refusal().map(Some);
+        }
         let decision = match self.decide(record, logical, seen)? {
             Ok(decision) => decision,
             Err(refusal) => return Ok(Some(refusal)),
@@ -46,10 +48,7 @@ impl Turn<'_> {
         *record = decision.record.clone();
         match self.carry_out(&decision, logical, seen).await {
             Ok(()) => Ok(None),
-            Err(Error::Apply(apply::Error::Refused { what, why })) => {
-                Ok(Some((Reason::ApiRefused, format!("{what}: {why}"))))
-            }
-            Err(error) => Err(error),
+            Err(error) => error.refusal().map(Some),
         }
     }
 
@@ -73,22 +72,30 @@ impl Turn<'_> {
             return Ok(());
         }
         let (client, namespace) = (&self.context.client, &self.context.settings.namespace);
-        let kept = match fetch::authority(client, namespace, self.owner.uid).await? {
-            Some(kept) => kept,
+        let authority = match fetch::authority(client, namespace, self.owner.uid).await? {
+            Some(authority) => authority,
             None => {
-                let kept = Authority::new(self.owner.uid)?.keep();
-                let secret = build::authority(&self.owner, namespace, &kept);
-                if !apply::create_authority(client, secret).await? {
+                let authority = Authority::new(self.owner.uid)?;
+                if !self.keep(&authority).await? {
                     let what = "the CA of the topology".to_owned();
                     return Err(apply::Error::Stale { what }.into());
                 }
-                kept
+                authority
             }
         };
+        let kept = authority.keep();
         // Whoever knows the key of the CA may know that of edge ids, and nobody else does.
         self.run.edge_key = xxh3_64(kept.key.as_bytes());
-        self.run.authority = Some(Authority::restore(self.owner.uid, &kept)?);
+        self.run.trusted = digest::of(&kept.ca);
+        self.run.authority = Some(authority);
         Ok(())
+    }
+
+    /// Writes a CA to its Secret. False: there is one already.
+    async fn keep(&self, authority: &Authority) -> Result<bool, Error> {
+        let namespace = &self.context.settings.namespace;
+        let secret = build::authority(&self.owner, namespace, &authority.keep());
+        Ok(apply::create_authority(&self.context.client, secret).await?)
     }
 
     async fn carry_out(
@@ -128,7 +135,13 @@ impl Turn<'_> {
             return Ok(());
         }
         for object in &objects {
-            apply::apply(&self.context.client, object).await?;
+            apply::apply(&self.context.client, &self.owner, object).await?;
+        }
+        // Lost with this process, it would be lost for good.
+        if let Some(authority) = &self.run.authority
+            && self.keep(authority).await?
+        {
+            tracing::warn!(topology = self.owner.name, "its CA was gone, and is there again");
         }
         self.run.applied = Some((digest, Instant::now()));
         Ok(())
@@ -141,13 +154,16 @@ impl Turn<'_> {
         seen: &Seen,
     ) -> Result<(), Error> {
         for packed in &record.packing.pods {
-            // A pod does not start without its identity.
-            self.identities(packed).await?;
             let exists =
                 seen.pods.iter().any(|pod| pod.id == packed.id && self.is_current(record, pod));
+            if !exists {
+                self.run.identities.remove(&packed.id);
+            }
+            // A pod does not start without its identity.
+            self.identities(packed).await?;
             let of = Blueprint { owner: self.owner, logical, record };
             if let Some(pod) = build::pod(&of, packed).filter(|_| !exists) {
-                apply::create_pod(&self.context.client, self.owner.namespace, pod).await?;
+                apply::create_pod(&self.context.client, &self.owner, &pod).await?;
             }
         }
         Ok(())
@@ -157,25 +173,27 @@ impl Turn<'_> {
     async fn identities(&mut self, packed: &PackedPod) -> Result<(), Error> {
         let now = self.now / 1000;
         let tasks = || packed.tasks.iter().map(|task| task.task);
-        if let Some((known, renew_at)) = self.run.identities.get(&packed.id)
-            && tasks().eq(known.iter().copied())
-            && now < *renew_at
+        if let Some(known) = self.run.identities.get(&packed.id)
+            && tasks().eq(known.tasks.iter().copied())
+            && now < known.renew_at
+            && known.seen.elapsed() < APPLY_AGAIN
         {
             return Ok(());
         }
+        let Some(authority) = &self.run.authority else { return Ok(()) };
         let before = fetch::identities(&self.context.client, &self.owner, packed).await?;
         let identities = match before {
-            Some(before) if identities::suffice(&before, packed, now) => before,
+            Some(before) if identities::suffice(&before, authority, packed, now) => before,
             before => {
-                let Some(authority) = &self.run.authority else { return Ok(()) };
                 let uid = self.owner.uid;
                 let issued = identities::issue(authority, uid, packed, before.as_ref(), now)?;
                 let secret = build::identity(&self.owner, &issued);
-                apply::apply(&self.context.client, &secret).await?;
+                apply::apply(&self.context.client, &self.owner, &secret).await?;
                 issued
             }
         };
-        self.run.identities.insert(packed.id, (tasks().collect(), identities.renew_at));
+        let (tasks, renew_at) = (tasks().collect(), identities.renew_at);
+        self.run.identities.insert(packed.id, Issued { tasks, renew_at, seen: Instant::now() });
         Ok(())
     }
 

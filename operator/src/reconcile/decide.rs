@@ -7,15 +7,17 @@ use crate::{
     names, pack,
     reason::Reason,
     record::{Record, Stage},
+    recover::recover,
     stages::{self, Situation},
     validate::{Rejected, validate},
 };
+use egret_crd::Topology;
 use egret_topology::{
     logical::{Logical, State},
     physical::Deployment,
     plan::{PhysicalPlan, PlanIndex},
 };
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 /// A record that was decided, and the plan that goes with it.
 pub(super) struct Decision {
@@ -25,14 +27,68 @@ pub(super) struct Decision {
 
 impl Turn<'_> {
     /// Whether the topology is one that can run here.
-    pub(super) fn judge(&self) -> Result<Logical, Refusal> {
+    pub(super) fn judge(&self, topology: &Topology) -> Result<Logical, Refusal> {
         let context = self.context;
-        validate(self.topology, &context.catalog, &context.settings.allowed).map_err(|rejected| {
+        validate(topology, &context.catalog, &context.settings.allowed).map_err(|rejected| {
             match rejected {
                 Rejected::Invalid(words) => (Reason::Invalid, words),
                 Rejected::Forbidden(words) => (Reason::Forbidden, words),
             }
         })
+    }
+
+    /// What runs from now on: the topology as it is, or as it was accepted last, by whomever. Why
+    /// it is not the former.
+    pub(super) fn accept(
+        &mut self,
+        judged: Result<Logical, Refusal>,
+        before: Option<&Record>,
+    ) -> Option<Refusal> {
+        let packed = judged.and_then(|logical| match pack::check(before, &logical) {
+            Ok(()) => Ok(logical),
+            Err(error) => Err((Reason::Unpackable, error.to_string())),
+        });
+        match packed {
+            Ok(logical) => {
+                self.run.accepted = Some(Arc::new(logical));
+                None
+            }
+            Err(refusal) => {
+                if self.run.accepted.is_none() {
+                    let spec = before.and_then(|before| before.accepted.clone());
+                    let spec = spec.and_then(|spec| serde_json::from_value(spec).ok());
+                    let then = spec.map(|spec| {
+                        let mut then = self.topology.clone();
+                        then.spec = spec;
+                        then
+                    });
+                    let logical = then.and_then(|then| self.judge(&then).ok());
+                    self.run.accepted = logical.map(Arc::new);
+                }
+                Some(refusal)
+            }
+        }
+    }
+
+    /// The record of a topology that has none: a new one, unless what runs shows that it had one.
+    /// True if so.
+    pub(super) fn missing(&self, seen: &Seen) -> (Record, bool) {
+        let new = || (Record::new(self.owner.uid, self.now), false);
+        let Some(logical) = &self.run.accepted else { return new() };
+        let images = &self.context.settings.images;
+        let status = self.topology.status.as_ref();
+        let newest = status.is_some_and(|told| {
+            told.observed_generation.is_some()
+                && told.observed_generation == self.topology.metadata.generation
+        });
+        let components = newest.then(|| digest::components(logical, images));
+        let recovered = recover(self.owner.uid, self.now, status, &seen.pods, components);
+        let Some(mut record) = recovered else { return new() };
+        record.images = images.clone();
+        if let Ok(packing) = egret_packing::pack(logical, None) {
+            record.packing = packing;
+        }
+        (record, true)
     }
 
     /// Decides what comes next. Pure but for what is remembered.
@@ -43,6 +99,10 @@ impl Turn<'_> {
         seen: &Seen,
     ) -> Result<Result<Decision, Refusal>, Error> {
         let mut record = before.clone();
+        if let Some(newest) = seen.answers.pods.iter().map(|pod| pod.revision).max() {
+            record.rise_to(newest);
+        }
+        record.take_authority(self.run.trusted.clone());
         stages::advance(&mut record, &self.situation(before, logical, seen));
         if record.replaces_pods() {
             let images = &self.context.settings.images;

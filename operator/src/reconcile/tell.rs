@@ -1,10 +1,11 @@
 //! What is told: the status, if it has changed, and events when something has happened.
 
-use super::{Error, Refusal, Seen, Turn, carry_out::pod_name};
+use super::{Error, Refusal, Seen, Turn, carry_out::pod_name, pods_of};
 use crate::{
     apply,
     build::Owner,
     context::Context,
+    observe::ObservedPod,
     reason::Reason,
     record::{Record, Stage},
     status::{Report, status},
@@ -20,12 +21,8 @@ impl Turn<'_> {
         seen: &Seen,
         refused: Option<Refusal>,
     ) -> Result<(), Error> {
-        let pods: Vec<_> = seen
-            .pods
-            .iter()
-            .filter(|pod| record.is_some_and(|record| self.is_current(record, pod)))
-            .cloned()
-            .collect();
+        let shown = |pod: &&ObservedPod| record.is_none_or(|record| self.is_current(record, pod));
+        let pods: Vec<_> = seen.pods.iter().filter(shown).cloned().collect();
         // What was told last may not have come back by the watch yet.
         let before = self.run.told.clone().or_else(|| self.topology.status.clone());
         let told = status(&Report {
@@ -33,6 +30,8 @@ impl Turn<'_> {
             generation: self.topology.metadata.generation,
             now: now(),
             before: before.as_ref(),
+            // What was refused may be all that is known of it.
+            blind: refused.is_some() && self.run.accepted.is_none(),
             refused: refused.clone(),
             paused: self.topology.spec.state == State::Paused,
             record,
@@ -61,10 +60,24 @@ impl Turn<'_> {
         let stage = before.map_or(Stage::Down, |before| before.stage);
         if stage != after.stage {
             let (reason, note) = words(after.stage, self.deleting);
-            events.normal(self.topology, reason, note).await;
-            if stage == Stage::Draining && seen.flow.as_ref().is_none_or(|flow| flow.pending > 0) {
-                let pending = seen.flow.as_ref().map_or(0, |flow| flow.pending);
-                let note = format!("the drain has ended with {pending} tuple trees pending");
+            match seen.flow.as_ref().filter(|_| after.stage == Stage::Live) {
+                Some(flow) if !flow.is_linked() => {
+                    let waits = flow.crashed.as_ref().or(flow.missing.as_ref());
+                    let waits = waits.or(flow.unlinked.as_ref()).or(flow.unheard.as_ref());
+                    let waits = waits.map_or("the newest plan", |waits| waits);
+                    let note = format!("spouts start, but not all tasks work: {waits}");
+                    events.warning(self.topology, reason, &note).await;
+                }
+                _ => events.normal(self.topology, reason, note).await,
+            }
+            let pending = seen.flow.as_ref().map(|flow| flow.pending);
+            if stage == Stage::Draining && pending != Some(0) {
+                let note = match pending {
+                    Some(pending) => format!("the drain has ended with {pending} trees pending"),
+                    None => {
+                        "the drain has ended, and no stream manager told what is pending".into()
+                    }
+                };
                 events.warning(self.topology, Reason::DrainTimedOut, &note).await;
             }
         }
@@ -86,7 +99,7 @@ impl Turn<'_> {
 fn words(stage: Stage, deleting: bool) -> (Reason, &'static str) {
     match stage {
         Stage::Starting => (Reason::Starting, "pods start"),
-        Stage::Live => (Reason::Running, "all tasks work, or were waited for long enough"),
+        Stage::Live => (Reason::Running, "all tasks work, and spouts start"),
         Stage::Draining if deleting => {
             (Reason::Deleted, "spouts are off, and what is in flight is worked off before the end")
         }
@@ -110,20 +123,26 @@ pub(super) async fn unreadable(
     let (name, namespace, uid) =
         (text(&metadata.name), text(&metadata.namespace), text(&metadata.uid));
     let owner = Owner { name: &name, namespace: &namespace, uid: &uid };
+    let run = context.runs.of(&uid);
+    let mut run = run.lock().await;
     let told = status(&Report {
         owner,
         generation: metadata.generation,
         now: now(),
-        before: None,
+        before: run.told.as_ref(),
         refused: Some((Reason::Unreadable, note.to_owned())),
+        blind: true,
         paused: false,
         record: None,
-        pods: &[],
+        pods: &pods_of(context, &owner),
         flow: None,
         plan_refused: None,
         stuck: None,
     });
-    apply::status(&context.client, &owner, &told).await?;
+    if run.told.as_ref() != Some(&told) {
+        apply::status(&context.client, &owner, &told).await?;
+        run.told = Some(told);
+    }
     Ok(())
 }
 

@@ -31,21 +31,27 @@ fn linked() -> Flow {
     Flow { tasks: 1, registered: 1, in_force: true, ..Flow::default() }
 }
 
-fn told(change: impl FnOnce(&mut Report<'_>)) -> TopologyStatus {
-    let (record, pods, flow) = (record(Stage::Live), [pod()], linked());
-    let mut report = Report {
+/// Of a topology of which nothing is known yet.
+fn report() -> Report<'static> {
+    Report {
         owner: Owner { name: "t", namespace: "n", uid: "u" },
         generation: Some(4),
         now: "2026-01-01T00:00:00Z".into(),
         before: None,
         refused: None,
+        blind: false,
         paused: false,
-        record: Some(&record),
-        pods: &pods,
-        flow: Some(&flow),
+        record: None,
+        pods: &[],
+        flow: None,
         plan_refused: None,
         stuck: None,
-    };
+    }
+}
+
+fn told(change: impl FnOnce(&mut Report<'_>)) -> TopologyStatus {
+    let (record, pods, flow) = (record(Stage::Live), [pod()], linked());
+    let mut report = Report { record: Some(&record), pods: &pods, flow: Some(&flow), ..report() };
     change(&mut report);
     status(&report)
 }
@@ -131,6 +137,53 @@ fn what_is_not_accepted_says_why_and_what_ran_before_runs_on() {
     });
     assert_eq!(short(&status, READY), "False NotRunning");
     assert_eq!(status.state.as_deref(), Some("Invalid"));
+}
+
+#[test]
+fn conditions_agree_while_something_does_not_work() {
+    let image = Trouble { kind: TroubleKind::Image, message: "not found".into() };
+    let troubled = [ObservedPod { trouble: Some(image), ip: None, ready: false, ..pod() }];
+    let missing = Flow { registered: 0, ..linked() };
+    let crashed = Flow { crashed: Some("a[0]: no such file".into()), ..missing.clone() };
+    for (pods, flow, ready, progressing, flows) in [
+        (
+            &troubled[..],
+            &linked(),
+            "False ImageUnavailable",
+            "False ImageUnavailable",
+            "Unknown ImageUnavailable",
+        ),
+        (&[pod()], &crashed, "False Crashing", "False Crashing", "Unknown Crashing"),
+        (&[pod()], &missing, "False TasksMissing", "True TasksMissing", "Unknown TasksMissing"),
+    ] {
+        for stage in [Stage::Starting, Stage::Live] {
+            let record = record(stage);
+            let status =
+                status(&Report { record: Some(&record), pods, flow: Some(flow), ..report() });
+            assert_eq!(short(&status, READY), ready);
+            if stage == Stage::Live {
+                assert_eq!(short(&status, PROGRESSING), progressing);
+            }
+            assert_eq!(short(&status, FLOW_HEALTHY), flows);
+        }
+    }
+}
+
+#[test]
+fn of_what_cannot_be_read_nothing_is_claimed() {
+    let pods = [pod()];
+    let refused = Some((Reason::Unreadable, "the record is torn".to_owned()));
+    let blind = Report { refused, blind: true, pods: &pods, ..report() };
+    let record = record(Stage::Live);
+    for report in [blind.clone(), Report { record: Some(&record), ..blind }] {
+        let status = status(&report);
+        assert_eq!(short(&status, ACCEPTED), "False Unreadable");
+        for kind in [READY, FLOW_HEALTHY] {
+            assert_eq!(short(&status, kind), "Unknown Unknown", "{kind}");
+        }
+        assert_eq!(short(&status, PROGRESSING), "False Unknown");
+        assert_eq!(status.pods.as_deref(), Some("1/1"));
+    }
 }
 
 #[test]

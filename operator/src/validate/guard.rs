@@ -34,6 +34,12 @@ const RESERVED: [(&str, &str); 7] = [
 ];
 
 const HOST: [&str; 4] = ["hostIPC", "hostNetwork", "hostPID", "hostUsers"];
+/// What annotations begin with that loosen a profile of the node.
+const CONTEXTS: [&str; 3] = [
+    "container.apparmor.security.beta.kubernetes.io/",
+    "container.seccomp.security.alpha.kubernetes.io/",
+    "seccomp.security.alpha.kubernetes.io/",
+];
 const ACCOUNT: [&str; 3] = ["automountServiceAccountToken", "serviceAccount", "serviceAccountName"];
 
 /// What is not allowed in volumes and in the overlay.
@@ -43,6 +49,7 @@ pub(super) fn check(on_cluster: &OnCluster, allowed: &Allowed) -> Vec<Problem> {
         found.volume(&format!("spec.volumes[{i}]"), &volume.source);
     }
     found.pod(&on_cluster.pod_template.spec);
+    found.annotations(on_cluster.pod_template.metadata.annotations.keys());
     found.problems
 }
 
@@ -88,10 +95,24 @@ impl Found<'_> {
                     let path = format!("{PATH}.{list}[{i}].securityContext");
                     self.forbid(path, "securityContext", Feature::SecurityContext);
                 }
+                for (p, port) in objects(container.get("ports")).enumerate() {
+                    if port.contains_key("hostPort") || port.contains_key("hostIP") {
+                        let path = format!("{PATH}.{list}[{i}].ports[{p}].hostPort");
+                        self.forbid(path, "hostPort", Feature::HostNamespaces);
+                    }
+                }
             }
         }
         for (i, volume) in objects(spec.get("volumes")).enumerate() {
             self.volume(&format!("{PATH}.volumes[{i}]"), volume);
+        }
+    }
+
+    /// Some annotations are security contexts by another name.
+    fn annotations<'k>(&mut self, keys: impl Iterator<Item = &'k String>) {
+        for key in keys.filter(|key| CONTEXTS.iter().any(|known| key.starts_with(known))) {
+            let path = format!("spec.podTemplate.metadata.annotations.{key}");
+            self.forbid(path, key, Feature::SecurityContext);
         }
     }
 
@@ -113,7 +134,7 @@ fn objects(list: Option<&Value>) -> impl Iterator<Item = &Map<String, Value>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use egret_topology::resource::PodTemplate;
+    use egret_topology::resource::{PodMetadata, PodTemplate};
     use serde_json::json;
 
     fn found(spec: Value, allowed: &[Feature]) -> Vec<String> {
@@ -135,6 +156,10 @@ mod tests {
                 json!({"containers": [{"name": "a", "securityContext": {"privileged": true}}]}),
                 Feature::SecurityContext,
             ),
+            (
+                json!({"containers": [{"name": "a", "ports": [{"hostPort": 22}]}]}),
+                Feature::HostNamespaces,
+            ),
             (json!({"volumes": [{"name": "h", "hostPath": {}}]}), Feature::HostPath),
             (
                 json!({"volumes": [{"name": "t", "projected": {"sources": [
@@ -145,6 +170,19 @@ mod tests {
             assert_eq!(found(spec.clone(), &[]).len(), 1, "{spec}");
             assert!(found(spec.clone(), &[feature]).is_empty(), "{spec}");
         }
+    }
+
+    #[test]
+    fn an_annotation_that_is_a_security_context_is_one() {
+        let key = "container.apparmor.security.beta.kubernetes.io/count-0";
+        let annotations = [key, "example.org/note"].map(|key| (key.to_owned(), String::new()));
+        let metadata = PodMetadata { annotations: annotations.into(), ..PodMetadata::default() };
+        let pod_template = PodTemplate { metadata, ..PodTemplate::default() };
+        let on_cluster = OnCluster { pod_template, ..OnCluster::default() };
+        let found = check(&on_cluster, &Allowed::default());
+        assert_eq!(found.len(), 1);
+        assert!(found[0].path.ends_with(key), "{}", found[0].path);
+        assert!(check(&on_cluster, &[Feature::SecurityContext].into()).is_empty());
     }
 
     #[test]
