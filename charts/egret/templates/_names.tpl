@@ -41,6 +41,13 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end -}}
 
+{{/* What makes something a part of the end of the release. */}}
+{{- define "egret.retireHook" -}}
+helm.sh/hook: pre-delete
+helm.sh/hook-weight: {{ . | quote }}
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end -}}
+
 {{/* As the level `restricted` asks for, and nothing to write to. */}}
 {{- define "egret.containerSecurity" -}}
 allowPrivilegeEscalation: false
@@ -80,12 +87,13 @@ seccompProfile:
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [get, create, update]
+# Looked at before they are written: what is not the operator's stays as it is.
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]
-  verbs: [create, patch]
+  verbs: [get, create, patch]
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
-  verbs: [create, patch]
+  verbs: [get, create, patch]
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]

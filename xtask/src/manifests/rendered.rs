@@ -40,7 +40,7 @@ pub(super) fn manifest(
             "charts/egret",
             "--namespace",
             NAMESPACE,
-            "--skip-tests",
+            "--no-hooks",
             "--kube-version",
             KUBERNETES,
             "--set",
