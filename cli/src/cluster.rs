@@ -9,6 +9,7 @@ mod connect;
 pub(crate) mod delete;
 pub(crate) mod log_level;
 pub(crate) mod logs;
+pub(crate) mod look;
 mod pods;
 mod record;
 pub(crate) mod state;
@@ -42,6 +43,13 @@ pub(crate) struct Target {
     /// Namespace; by default that of the context
     #[arg(long, short, value_name = "NAME")]
     namespace: Option<String>,
+}
+
+impl Target {
+    /// Whether anything says that a cluster is meant.
+    pub(crate) fn is_named(&self) -> bool {
+        self.kubeconfig.is_some() || self.context.is_some() || self.namespace.is_some()
+    }
 }
 
 /// How something is printed.

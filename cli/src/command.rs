@@ -2,7 +2,7 @@
 
 #[cfg(feature = "cluster")]
 use crate::cluster::{delete, log_level, logs, state, status, tasks};
-use crate::{completions, plan, run, validate};
+use crate::{completions, plan, run, top, ui, validate};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use egret_process::Exit;
 use std::{ffi::OsStr, path::Path};
@@ -20,6 +20,8 @@ Examples:
   egret run examples/word-count.yaml
   egret validate examples/word-count.yaml
   egret plan examples/word-count.yaml --pods 3
+  egret ui word-count
+  egret top word-count
   egret status --all-namespaces
   egret logs word-count --component count --follow
   egret completions bash > ~/.local/share/bash-completion/completions/egret
@@ -47,6 +49,8 @@ enum Command {
     Stop(state::Stop),
     #[cfg(feature = "cluster")]
     Tasks(tasks::Options),
+    Top(top::Options),
+    Ui(ui::Options),
     Validate(validate::Options),
 }
 
@@ -113,6 +117,8 @@ pub(crate) fn main() -> Exit {
         Command::Stop(options) => options.main(),
         #[cfg(feature = "cluster")]
         Command::Tasks(options) => tasks::main(&options),
+        Command::Top(options) => top::main(&options),
+        Command::Ui(options) => ui::main(&options),
         Command::Validate(options) => validate::main(&options),
     }
 }

@@ -12,6 +12,8 @@ mod output;
 mod plan;
 mod roles;
 mod run;
+mod top;
+mod ui;
 mod validate;
 
 use std::process::{ExitCode, Termination};

@@ -5,16 +5,16 @@
 
 mod children;
 mod crashes;
-mod directory;
+pub(crate) mod directory;
 mod display;
-mod latency;
 mod local;
 pub(crate) mod logs;
 mod progress;
-mod signals;
+pub(crate) mod signals;
 mod summary;
 mod tally;
-mod words;
+mod watched;
+pub(crate) mod words;
 
 use crate::{
     load::{
@@ -27,6 +27,7 @@ use clap::{Args, ValueEnum, ValueHint};
 use egret_process::Exit;
 use egret_topology::{logical::State, packing_plan::PackingPlan};
 use std::{
+    net::SocketAddr,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -69,6 +70,10 @@ pub(crate) struct Options {
     /// Keep the run directory (identities, plans, positions) and say where it is
     #[arg(long)]
     keep: bool,
+
+    /// Show the run as a page in the browser, at port 4741 of loopback or at this address
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, require_equals = true)]
+    ui: Option<Option<SocketAddr>>,
 
     /// Show no progress
     #[arg(long, short)]
@@ -142,6 +147,7 @@ fn run(options: &Options, loaded: &Loaded, packing: &PackingPlan) -> Exit {
         duration: options.duration,
         keep: options.keep,
         verbose: options.verbose,
+        page: options.ui,
     };
     let outcome = match runtime {
         Ok(runtime) => runtime.block_on(local::run(loaded, packing, &settings, &mut display)),

@@ -9,6 +9,7 @@ mod admin;
 mod boot;
 mod files;
 mod holders;
+pub mod inspect;
 mod instance_link;
 mod limits;
 mod links;
@@ -24,6 +25,7 @@ mod reader;
 mod run;
 mod scrape;
 mod status;
+mod tap;
 mod totals;
 mod writer;
 

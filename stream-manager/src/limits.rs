@@ -38,6 +38,13 @@ pub(crate) const SCRAPE: Duration = Duration::from_millis(250);
 /// The main loop counts as stuck when it has not ticked for this long.
 pub(crate) const STUCK: Duration = Duration::from_secs(30);
 
+/// Connections of who looks into the pod at once: a few pages and terminals.
+pub(crate) const INSPECTORS: usize = 16;
+/// How long such a connection may be idle: pages ask every second or two.
+pub(crate) const INSPECTOR_IDLE: Duration = Duration::from_secs(30);
+/// Pause after an error of `accept`, which mostly means too many open files.
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
 /// Questions of who holds a tuple that are passed on per second, and answers. They explain, and
 /// must never crowd out what they explain.
 pub(crate) const QUESTIONS: u32 = 20;

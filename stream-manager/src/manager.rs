@@ -7,6 +7,7 @@ use crate::{
     plans::Dialed,
     positions::Positions,
     rate::Rate,
+    tap::Tap,
     totals::TaskTotals,
     writer,
 };
@@ -77,6 +78,7 @@ pub(crate) struct Manager {
     pub(crate) readers: RefCell<HashMap<InId, Waiter>>,
     pub(crate) writers: RefCell<HashMap<OutId, Waiter>>,
     pub(crate) dialed: Dialed,
+    pub(crate) tap: Tap,
     /// When the loops last ticked, for the thread that answers probes.
     pub(crate) beat: Arc<AtomicU64>,
     timer: Notify,
@@ -114,6 +116,7 @@ impl Manager {
             readers: RefCell::new(HashMap::new()),
             writers: RefCell::new(HashMap::new()),
             dialed: Dialed::default(),
+            tap: Tap::default(),
             beat: Arc::default(),
             timer: Notify::new(),
             armed: Cell::new(None),

@@ -1,5 +1,6 @@
 //! What a stream manager is told when it starts.
 
+use crate::inspect;
 use clap::Parser;
 use egret_process::logging::Format;
 use egret_topology::id::PodId;
@@ -24,6 +25,10 @@ pub struct Options {
     /// HTTP address of metrics and probes
     #[arg(long)]
     pub admin: SocketAddr,
+    /// Address or socket file for `egret ui` and `egret top`, or `off`. Where it cannot be had the
+    /// stream manager goes on without
+    #[arg(long, default_value = "127.0.0.1:4740")]
+    pub inspect: inspect::At,
     /// Directory of state; `identity/` in it holds ca.pem, cert.pem and key.pem
     #[arg(long)]
     pub dir: PathBuf,

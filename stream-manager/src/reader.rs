@@ -10,12 +10,13 @@ use egret_link::{
     Identity,
     quinn::{Connection, ReadExactError, RecvStream},
 };
+use egret_topology::plan::PlanIndex;
 use egret_wire::{
     Malformed,
-    cut::Cutter,
+    cut::{Cutter, Frame},
     preamble::{PREAMBLE, StreamKey},
 };
-use std::rc::Rc;
+use std::{rc::Rc, time::SystemTime};
 use tokio::sync::Notify;
 
 /// Accepts the streams of a link until it is gone.
@@ -106,6 +107,9 @@ impl Reader {
             match cutter.next() {
                 Ok(None) => break None,
                 Ok(Some(frame)) => {
+                    if self.manager.tap.is_on() {
+                        self.show(now, flow.plan(), &frame);
+                    }
                     if let Err(why) = flow.handle_frame(now, id, frame) {
                         drop(flow);
                         self.manager.violated(&self.from, &self.connection, why);
@@ -122,6 +126,16 @@ impl Reader {
             self.offended(error);
         }
         broken.is_none()
+    }
+
+    /// To whoever looks: frames of this pod's own instances, so that each is seen once.
+    #[cold]
+    fn show(&self, now: u64, plan: Option<&PlanIndex>, frame: &Frame) {
+        if matches!(self.from, Identity::Task { .. }) {
+            let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+            let wall_ms = wall.map_or(0, |since| since.as_millis() as u64);
+            self.manager.tap.see(now, wall_ms, plan, frame);
+        }
     }
 
     fn offended(&self, why: &Malformed) {

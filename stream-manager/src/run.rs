@@ -3,7 +3,7 @@
 use crate::{
     accept, admin,
     boot::{self, Error},
-    files, limits,
+    files, inspect, limits,
     options::Options,
     plans,
 };
@@ -78,6 +78,7 @@ async fn serve(options: Options) -> Result<(), Error> {
     spawn_local(manager.endpoint.clone().keep_renewed(manager.options.dir.join("identity")));
     plans::dial_new_peers(&manager);
     admin::serve(&manager)?;
+    spawn_local(inspect::serve(manager.clone()));
     boot::publish_address(&manager).await?;
     tracing::info!(incarnation = manager.incarnation.0, "the stream manager is up");
     end.await;

@@ -123,6 +123,7 @@ impl Manager {
         let now = self.now();
         let patience = egret_flow::Limits::default().away_ns;
         self.totals.borrow_mut().values_mut().for_each(|totals| totals.tick(now, patience));
+        self.tap.tick(now);
         self.beat.store(now, std::sync::atomic::Ordering::Relaxed);
     }
 }

@@ -7,7 +7,8 @@
 //! * [`data`]: tuples with their roots and values. * [`ack`]: acks, fails and resets on their way
 //!   back.
 //! * [`cut`]: frames out of a byte stream. * [`preamble`]: what each QUIC stream is for.
-//! * [`control`]: handshakes, plans, reports; JSON behind a length.
+//! * [`control`]: handshakes, plans, reports; JSON behind a length. * [`inspect`]: what is shown to
+//!   whoever looks.
 //! * [`value`], [`varint`]: the pieces. * [`edge_id`]: the ids that ack tracking XORs.
 
 pub mod ack;
@@ -16,6 +17,7 @@ pub mod cut;
 pub mod data;
 pub mod edge_id;
 pub mod header;
+pub mod inspect;
 pub mod limits;
 pub mod preamble;
 pub mod value;

@@ -8,6 +8,7 @@ mod line;
 mod merge;
 mod reader;
 mod source;
+mod tail;
 
 use super::{
     Target, connect::Session, pods::PodView, style::Style, tasks::known, topology::Topology,
@@ -18,6 +19,7 @@ use egret_process::Exit;
 use line::Printer;
 use source::{Filter, Source, select};
 use std::time::{Duration, Instant};
+pub(super) use tail::tail;
 
 /// Containers whose logs are read at once: each is a connection to the API server.
 const MOST: usize = 200;

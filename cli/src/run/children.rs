@@ -44,6 +44,7 @@ impl Family<'_> {
         add("--pod", pod.to_string().into());
         add("--listen", "127.0.0.1:0".into());
         add("--admin", "127.0.0.1:0".into());
+        add("--inspect", self.directory.inspect(pod).into());
         add("--dir", self.directory.pod(pod).into());
         add("--parent-pid", std::process::id().to_string().into());
         args.push("--log-json".into());

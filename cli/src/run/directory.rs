@@ -9,7 +9,10 @@ use std::{
     fs::{self, File, Permissions},
     io,
     net::SocketAddr,
-    os::unix::fs::{MetadataExt, PermissionsExt},
+    os::unix::{
+        fs::{MetadataExt, PermissionsExt},
+        net::UnixStream,
+    },
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -40,6 +43,9 @@ pub(crate) struct Directory {
 
 /// What the names of all run directories begin with.
 const PREFIX: &str = "egret-";
+
+/// The socket of a run that lets itself be looked at.
+const WATCH: &str = "watch.sock";
 
 /// The locked file in a directory that is not kept.
 const LOCK: &str = "lock";
@@ -98,6 +104,16 @@ impl Directory {
         self.path.join(format!("pod-{pod}"))
     }
 
+    /// Where its stream manager lets itself be looked into.
+    pub(crate) fn inspect(&self, pod: PodId) -> PathBuf {
+        self.pod(pod).join("inspect.sock")
+    }
+
+    /// Where the run lets itself be looked at.
+    pub(crate) fn watch_socket(&self) -> PathBuf {
+        self.path.join(WATCH)
+    }
+
     /// Identity of one task.
     pub(crate) fn task(&self, task: TaskId) -> PathBuf {
         self.path.join(format!("task-{task}"))
@@ -115,18 +131,40 @@ fn locked(path: &Path) -> io::Result<File> {
     Ok(lock)
 }
 
+/// Topologies that run on this machine for this user, each with the socket to look at it.
+pub(crate) fn watched() -> Vec<(String, PathBuf)> {
+    watched_in(&std::env::temp_dir())
+}
+
+fn watched_in(parent: &Path) -> Vec<(String, PathBuf)> {
+    let Ok(entries) = fs::read_dir(parent) else { return Vec::new() };
+    let running = |entry: fs::DirEntry| {
+        let name = entry.file_name();
+        // The name of the topology, and what makes the directory's name unique.
+        let (topology, _) = name.to_str()?.strip_prefix(PREFIX)?.rsplit_once('-')?;
+        let socket = entry.path().join(WATCH);
+        let listens = is_ours(&entry) && UnixStream::connect(&socket).is_ok();
+        listens.then(|| (topology.to_owned(), socket))
+    };
+    let mut runs: Vec<_> = entries.flatten().filter_map(running).collect();
+    runs.sort();
+    runs
+}
+
+/// A directory of this user that nobody else can look into.
+fn is_ours(entry: &fs::DirEntry) -> bool {
+    let Ok(dir) = fs::symlink_metadata(entry.path()) else { return false };
+    let private = dir.is_dir() && dir.permissions().mode() & 0o777 == 0o700;
+    private && dir.uid() == rustix::process::geteuid().as_raw()
+}
+
 /// Removes the directories of runs that were killed: ours, and nobody holds their lock any more.
 fn remove_left_behind(parent: &Path) {
     let Ok(entries) = fs::read_dir(parent) else { return };
     for entry in entries.flatten() {
         let named_so = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
-        let ours = || {
-            let dir = fs::symlink_metadata(entry.path()).ok()?;
-            let private = dir.is_dir() && dir.permissions().mode() & 0o777 == 0o700;
-            Some(private && dir.uid() == rustix::process::geteuid().as_raw())
-        };
         if named_so
-            && ours() == Some(true)
+            && is_ours(&entry)
             && let Ok(lock) = File::open(entry.path().join(LOCK))
             && lock.try_lock().is_ok()
         {
@@ -168,5 +206,15 @@ mod tests {
         remove_left_behind(parent.path());
         assert!(!left.exists());
         assert!(running.exists() && kept.exists() && foreign.exists());
+    }
+    #[test]
+    fn runs_that_listen_are_found_by_their_topology() {
+        let parent = tempfile::tempdir().unwrap();
+        let running = run_directory(parent.path(), "egret-word-count-Ab1");
+        let _listener = std::os::unix::net::UnixListener::bind(running.join(WATCH)).unwrap();
+        let ended = run_directory(parent.path(), "egret-ended-Ab1");
+        drop(std::os::unix::net::UnixListener::bind(ended.join(WATCH)).unwrap());
+        let found = watched_in(parent.path());
+        assert_eq!(found, [("word-count".to_owned(), running.join(WATCH))]);
     }
 }

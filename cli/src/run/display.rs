@@ -7,6 +7,7 @@
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{
     io::{self, IsTerminal, Write},
+    net::SocketAddr,
     time::{Duration, Instant},
 };
 
@@ -59,6 +60,14 @@ impl Display {
         let text =
             if self.colours { format!("\u{1b}[33m{text}\u{1b}[0m") } else { text.to_owned() };
         self.note(&text);
+    }
+
+    /// Where the page is that shows the run, even to who wants no progress.
+    pub(crate) fn page(&self, address: SocketAddr) {
+        self.note(&format!("the page is at http://{address}/"));
+        if let Some(warning) = crate::ui::exposed(address) {
+            self.warn(&warning);
+        }
     }
 
     /// The state of the run: a table for a terminal, a line for everything else.

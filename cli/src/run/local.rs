@@ -19,6 +19,7 @@ use super::{
     signals::Signals,
     summary::Summary,
     tally::Tally,
+    watched::{self, Watched},
 };
 use crate::load::Loaded;
 use egret_control::{Fleet, Pushed, Statuses};
@@ -26,12 +27,13 @@ use egret_link::{Credentials, Endpoint, Windows};
 use egret_process::{Event, Exit, Line, Parent};
 use egret_topology::{
     id::{PodId, TaskId},
+    logical::State,
     packing_plan::PackingPlan,
     plan::PhysicalPlan,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::Ipv4Addr,
+    net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -43,6 +45,8 @@ pub(crate) struct Settings {
     pub(crate) duration: Option<Duration>,
     pub(crate) keep: bool,
     pub(crate) verbose: bool,
+    /// Whether the page is served, and where.
+    pub(crate) page: Option<Option<SocketAddr>>,
 }
 
 /// How a run ended.
@@ -79,6 +83,18 @@ enum Stage {
     Down,
 }
 
+impl Stage {
+    /// As those who look are told.
+    fn word(self) -> &'static str {
+        match self {
+            Stage::Starting | Stage::Pushing | Stage::Linking => "Starting",
+            Stage::Running => "Running",
+            Stage::Draining => "Draining",
+            Stage::Closing | Stage::Stopping | Stage::Down => "Ending",
+        }
+    }
+}
+
 /// Why a run ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Cause {
@@ -105,6 +121,7 @@ struct Local<'a> {
     packing: &'a PackingPlan,
     settings: Settings,
     display: &'a mut Display,
+    watched: Watched,
     directory: Directory,
     egret: PathBuf,
     uid: String,
@@ -147,6 +164,12 @@ pub(crate) async fn run(
     if settings.keep {
         display.note(&format!("the run directory is {}", directory.path().display()));
     }
+    let watched = Watched::default();
+    watched.state(Stage::Starting.word());
+    let page = watched::serve(&watched, &loaded.logical.name, packing, &directory, settings.page)?;
+    if let Some(address) = page {
+        display.page(address);
+    }
     let credentials = Credentials::load(&directory.operator()).map_err(|error| words(&error))?;
     let bind = (Ipv4Addr::LOCALHOST, 0).into();
     let endpoint =
@@ -160,6 +183,7 @@ pub(crate) async fn run(
         packing,
         settings: *settings,
         display,
+        watched,
         directory,
         egret,
         fleet: Fleet::new(endpoint, &uid),
@@ -210,6 +234,8 @@ impl Local<'_> {
     fn enter(&mut self, stage: Stage) {
         self.stage = stage;
         self.since = Instant::now();
+        let paused = stage == Stage::Running && self.loaded.logical.state == State::Paused;
+        self.watched.state(if paused { "Paused" } else { stage.word() });
     }
 
     fn is_over(&self) -> bool {
@@ -252,6 +278,7 @@ impl Local<'_> {
         let mut printed = Vec::new();
         let mut next = Some(first);
         while let Some(line) = next {
+            self.watched.line(&line);
             if line.stderr {
                 self.log(&line);
             } else {

@@ -15,6 +15,18 @@ pub(crate) enum Level {
     User,
 }
 
+impl Level {
+    /// As those who look are told.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Level::Info => "info",
+            Level::Warn => "warn",
+            Level::Error => "error",
+            Level::User => "user",
+        }
+    }
+}
+
 /// A line of a child.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Entry {

@@ -1,9 +1,10 @@
 //! From two looks at the tally to what is shown: rates, latency of late, who waits for whom.
 
-use super::{latency::Latency, tally::ComponentTally, tally::Tally, words};
+use super::{tally::ComponentTally, tally::Tally, words};
 use egret_topology::{
     id::TaskId, logical::Logical, packing_plan::PackingPlan, plan::ComponentKind,
 };
+use egret_ui::latency::Latency;
 use std::time::{Duration, Instant};
 
 /// A call into user code that has not returned for so long is shown.

@@ -1,12 +1,12 @@
 //! What all tasks have done so far, added up from the answers of the stream managers.
 
-use super::latency::Latency;
 use egret_topology::{
     id::TaskId,
     logical::Logical,
     packing_plan::PackingPlan,
     plan::{ComponentKind, Delivery},
 };
+use egret_ui::latency::Latency;
 use egret_wire::control::{Phase, PodStatus, RootCounts, TaskStatus};
 use std::collections::BTreeMap;
 

@@ -37,7 +37,7 @@ impl Source {
         format!("{}/{}", self.pod, self.container)
     }
 
-    fn new(pod: &PodView, container: &ContainerView) -> Source {
+    pub(super) fn new(pod: &PodView, container: &ContainerView) -> Source {
         Source {
             pod: pod.name.clone(),
             uid: pod.uid.clone(),

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 /// Microseconds to counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Latency(BTreeMap<u64, u64>);
+pub struct Latency(BTreeMap<u64, u64>);
 
 impl Latency {
     /// A histogram of (microseconds, count).
-    pub(crate) fn of<'a>(counts: impl IntoIterator<Item = &'a (u64, u64)>) -> Latency {
+    pub fn of<'a>(counts: impl IntoIterator<Item = &'a (u64, u64)>) -> Latency {
         let mut latency = Latency::default();
         for (micros, count) in counts {
             *latency.0.entry(*micros).or_default() += count;
@@ -17,7 +17,7 @@ impl Latency {
     }
 
     /// What has come since an earlier one of the same.
-    pub(crate) fn since(&self, earlier: &Latency) -> Latency {
+    pub fn since(&self, earlier: &Latency) -> Latency {
         let more = |(micros, count): (&u64, &u64)| {
             let before = earlier.0.get(micros).copied().unwrap_or(0);
             (count > &before).then(|| (*micros, count - before))
@@ -25,17 +25,18 @@ impl Latency {
         Latency(self.0.iter().filter_map(more).collect())
     }
 
-    pub(crate) fn count(&self) -> u64 {
+    /// How many roots it counts.
+    pub fn count(&self) -> u64 {
         self.0.values().sum()
     }
 
     /// In seconds, `None` if nothing was measured.
-    pub(crate) fn max(&self) -> Option<f64> {
+    pub fn max(&self) -> Option<f64> {
         self.0.keys().next_back().map(|micros| seconds(*micros))
     }
 
     /// The latency in seconds that this share of all roots kept within.
-    pub(crate) fn quantile(&self, share: f64) -> Option<f64> {
+    pub fn quantile(&self, share: f64) -> Option<f64> {
         let rank = (self.count() as f64 * share).ceil().max(1.0) as u64;
         let mut seen = 0;
         self.0.iter().find_map(|(micros, count)| {
