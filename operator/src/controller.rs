@@ -22,7 +22,10 @@ use kube::{
     },
 };
 use std::sync::Arc;
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
 
 /// Topologies that wait to be looked at because their stream managers or pods have news. What finds
 /// no room is looked at anyway, a little later.
@@ -52,6 +55,9 @@ pub struct Common {
 pub struct Running {
     /// The topologies of its scope.
     pub topologies: Store<Guarded>,
+    /// Whether it has seen all of them once. The store could be asked too, but wakes only one of
+    /// those who wait for it, and the controller does.
+    pub listed: watch::Receiver<bool>,
     /// Ends when the controller does.
     pub task: JoinHandle<()>,
 }
@@ -86,16 +92,19 @@ pub fn start(
     let config = Config::default().concurrency(common.concurrency);
     let (store, writer) = reflector::store();
     let gone = common.gone.clone();
+    let (tell, listed) = watch::channel(false);
     let watched = watcher(topologies, watcher::Config::default())
-        .inspect_ok(move |event| {
-            if let watcher::Event::Delete(topology) = event
-                && let Some(uid) = topology.uid()
-            {
-                // What finds no room is swept up later.
-                let _ = gone.try_send(uid);
-            }
-        })
         .reflect(writer)
+        .inspect_ok(move |event| match event {
+            watcher::Event::InitDone => {
+                tell.send_replace(true);
+            }
+            watcher::Event::Delete(topology) => {
+                // What finds no room is swept up later.
+                let _ = topology.uid().map(|uid| gone.try_send(uid));
+            }
+            _ => {}
+        })
         .applied_objects();
     let controller = Controller::for_stream(watched, store.clone())
         .with_config(config)
@@ -103,7 +112,7 @@ pub fn start(
         .graceful_shutdown_on(end);
     let backoff = Arc::new(Backoff::default());
     let task = tokio::spawn(run(controller, context, backoff));
-    Ok(Running { topologies: store, task })
+    Ok(Running { topologies: store, listed, task })
 }
 
 async fn run(

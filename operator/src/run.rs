@@ -242,6 +242,7 @@ async fn lead(
         client: common.client.clone(),
         namespace: options.namespace.clone(),
         stores: stores.clone(),
+        listed: controllers.iter().map(|running| running.listed.clone()).collect(),
         runs: common.runs.clone(),
         health: health.clone(),
     };
@@ -297,16 +298,19 @@ struct Sweeper {
     client: Client,
     namespace: String,
     stores: Vec<Store<Guarded>>,
+    listed: Vec<watch::Receiver<bool>>,
     runs: Arc<Runs>,
     health: Arc<Health>,
 }
 
 impl Sweeper {
     async fn run(self, mut gone: mpsc::Receiver<String>) {
-        let Sweeper { client, namespace, stores, runs, health } = self;
-        for store in &stores {
-            // Fails only if the controller is gone.
-            let _ = store.wait_until_ready().await;
+        let Sweeper { client, namespace, stores, mut listed, runs, health } = self;
+        for listed in &mut listed {
+            // Without its controller nothing is known of what is there.
+            if listed.wait_for(|listed| *listed).await.is_err() {
+                return;
+            }
         }
         health.is(Ok(()));
         let metrics = &health.metrics;

@@ -26,7 +26,7 @@ pub struct Report<'a> {
     pub before: Option<&'a TopologyStatus>,
     /// Why the resource or its pods were refused, if they were.
     pub refused: Option<(Reason, String)>,
-    /// What was decided, or what shall run, is not known.
+    /// What was decided, or what shall run, is not known: what runs is left alone.
     pub blind: bool,
     /// The user wants spouts to be off.
     pub paused: bool,
@@ -43,9 +43,10 @@ pub struct Report<'a> {
 }
 
 impl Report<'_> {
-    /// Something runs, or may, and nobody looks after it.
+    /// Something runs, and nobody looks after it.
     fn is_blind(&self, stage: Stage) -> bool {
-        self.blind && (self.record.is_none() || !matches!(stage, Stage::Down | Stage::Completed))
+        let runs = matches!(stage, Stage::Starting | Stage::Live) || !self.pods.is_empty();
+        self.blind && runs && stage != Stage::Completed
     }
 }
 
@@ -149,6 +150,11 @@ fn running(report: &Report<'_>, stage: Stage) -> Answer {
         };
         return (NO, reason, format!("pod {}: {}", pod.name, trouble.message));
     }
+    if addressed < wanted
+        && let Some((reason, why)) = &report.refused
+    {
+        return (NO, *reason, why.clone());
+    }
     if addressed < wanted {
         let message = format!("{addressed} of {wanted} pods have an address");
         return (NO, Reason::PodsPending, message);
@@ -190,7 +196,9 @@ fn progressing(report: &Report<'_>, stage: Stage, ready: &Answer) -> Answer {
     let (is_ready, reason, why) = ready;
     match stage {
         _ if report.is_blind(stage) => (NO, *reason, why.clone()),
-        Stage::Starting | Stage::Live if reason.needs_somebody() => {
+        Stage::Starting | Stage::Live
+            if reason.needs_somebody() || report.refused.is_some() && *is_ready == NO =>
+        {
             (NO, *reason, format!("this has to be put right first: {why}"))
         }
         Stage::Starting => yes(Reason::Starting, "pods start and link up"),

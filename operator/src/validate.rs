@@ -48,7 +48,8 @@ fn in_words(problems: &[Problem]) -> String {
         words.push(format!("and {} more", problems.len() - MAX_PROBLEMS));
     }
     // On a cluster nobody passes a binary.
-    words.join("; ").replace("pass --instance BIN with its binary, or list", "list")
+    let words = words.join("; ").replace("pass --instance BIN with its binary, or list", "list");
+    words.replace("for one of your own pass --instance BIN", "for one of your own name its `image`")
 }
 
 #[cfg(test)]
@@ -78,6 +79,15 @@ mod tests {
         };
         assert!(words.starts_with("spec.spouts[0].parallelism: 0 is not in the range"), "{words}");
         assert!(words.ends_with("and 11 more"), "{words}");
+    }
+
+    #[test]
+    fn what_is_unknown_is_answered_with_what_can_be_done_on_a_cluster() {
+        let Err(Rejected::Invalid(words)) = validated(json!({"spouts": [{"name": "mine"}]})) else {
+            panic!("accepted");
+        };
+        assert!(words.contains("for one of your own name its `image`"), "{words}");
+        assert!(!words.contains("--instance"), "{words}");
     }
 
     #[test]

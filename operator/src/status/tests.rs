@@ -187,6 +187,26 @@ fn of_what_cannot_be_read_nothing_is_claimed() {
 }
 
 #[test]
+fn of_what_never_ran_it_is_not_said_that_it_goes_on() {
+    let refused = Some((Reason::Invalid, "spec.pods: 0".to_owned()));
+    let status = status(&Report { refused, blind: true, ..report() });
+    assert_eq!(short(&status, READY), "False NotRunning");
+    assert_eq!(short(&status, PROGRESSING), "False NotRunning");
+    assert_eq!(short(&status, FLOW_HEALTHY), "Unknown NotRunning");
+}
+
+#[test]
+fn pods_that_are_refused_are_the_cause_of_all_else() {
+    let status = told(|report| {
+        report.refused = Some((Reason::ApiRefused, "exceeded quota".to_owned()));
+        report.pods = &[];
+    });
+    assert_eq!(short(&status, ACCEPTED), "False ApiRefused");
+    assert_eq!(short(&status, READY), "False ApiRefused");
+    assert_eq!(short(&status, PROGRESSING), "False ApiRefused");
+}
+
+#[test]
 fn stuck_trees_name_who_holds_them() {
     let status = told(|report| report.stuck = Some("a[0] (task 0) sleeps".into()));
     assert_eq!(short(&status, FLOW_HEALTHY), "False Stuck");
