@@ -15,6 +15,8 @@ use std::{
 
 /// For a question to the API server.
 const ASK: Duration = Duration::from_secs(60);
+/// An installation, with all that it waits for.
+const HELM: Duration = Duration::from_secs(180);
 
 /// A cluster that answers.
 #[derive(Clone, Debug)]
@@ -117,6 +119,14 @@ impl Cluster {
         let mut command = command::program(program, args);
         command.env("KUBECONFIG", &self.kubeconfig);
         command::with_input(&mut command, input, limit)
+    }
+
+    /// What `helm` answers.
+    pub fn helm(&self, args: &[&str]) -> Result<String> {
+        let program = self.bin.as_ref().map_or("helm".into(), |bin| bin.join("helm"));
+        let mut command = command::program(program, args);
+        command.env("KUBECONFIG", &self.kubeconfig);
+        command::output(&mut command, HELM)
     }
 
     /// Creates or changes what these manifests say.

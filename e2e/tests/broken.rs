@@ -21,6 +21,10 @@ fn the_error_of_a_task_that_cannot_start_stands_in_the_condition() {
         (ready["reason"] == "Crashing" && ready["status"] == "False").then_some(message)
     });
     let told = told.unwrap();
+    for (kind, status) in [("Progressing", "False"), ("FlowHealthy", "Unknown")] {
+        let reason = topology.condition(kind, status, PATIENCE).unwrap();
+        assert_eq!(reason, "Crashing", "{kind}");
+    }
     assert!(told.contains("count[0]") && told.contains("unknown field `fild`"), "{told}");
     let inputs = json!([{"from": "words", "grouping": "Fields", "fields": ["word"]}]);
     let bolt = json!({"name": "count", "config": {"field": "word"}, "inputs": inputs});

@@ -3,7 +3,7 @@
 // Also in the fixtures, which clippy does not take for tests.
 #![allow(clippy::unwrap_used)]
 
-use egret_e2e::{Cluster, Deployed, Namespace, condition};
+use egret_e2e::{Cluster, Deployed, Life, Namespace, condition, wait::Wait};
 use serde_json::json;
 use std::time::Duration;
 
@@ -132,9 +132,39 @@ fn a_topology_that_need_not_drain_is_deleted_at_once() {
     let Some(cluster) = Cluster::with_operator_for_test() else { return };
     let namespace = Namespace::new(&cluster, "at-once").unwrap();
     let topology = running(&namespace, "t", &format!("{SPEC}deletionPolicy: Immediate\n"));
-    assert!(topology.object().unwrap()["metadata"]["finalizers"].is_null());
+    let object = topology.object().unwrap();
+    assert!(object["metadata"]["finalizers"].is_null());
     namespace.kubectl(&["delete", &topology.resource(), "--timeout=10s"]).unwrap();
     topology.until_pods("no pods", PATIENCE, <[_]>::is_empty).unwrap();
+    // The operator has heard of it, and leaves nothing in its own namespace.
+    let ca = format!("--selector=egret.dev/ca-of={}", object["metadata"]["uid"].as_str().unwrap());
+    let waited = Wait::new("the CA", "gone", PATIENCE).until(|| {
+        let left = cluster.operator_kubectl(&["get", "secrets", &ca, "--output=name"]);
+        let left = left.map_err(|error| error.to_string())?;
+        if left.trim().is_empty() { Ok(()) } else { Err(left) }
+    });
+    waited.unwrap();
+}
+
+#[test]
+fn what_is_deleted_by_hand_comes_back() {
+    let Some(cluster) = Cluster::with_operator_for_test() else { return };
+    let namespace = Namespace::new(&cluster, "by-hand").unwrap();
+    let topology = running(&namespace, "t", SPEC);
+    let before = topology.pods().unwrap();
+    namespace.kubectl(&["delete", "configmap", "t-plan"]).unwrap();
+    topology.change(&json!({"state": "Paused"})).unwrap();
+    topology.state("Paused", PATIENCE).unwrap();
+    topology.change(&json!({"state": "Running"})).unwrap();
+    topology.state("Running", PATIENCE).unwrap();
+    assert_eq!(topology.condition("Ready", "True", PATIENCE).unwrap(), "Running");
+    assert_eq!(topology.pods().unwrap(), before);
+    namespace.kubectl(&["get", "configmap", "t-plan"]).unwrap();
+    namespace.kubectl(&["delete", "secret", "t-1-identity"]).unwrap();
+    namespace.kubectl(&["delete", "pod", "t-1-1", "--wait=false"]).unwrap();
+    let next = |pods: &[Life]| pods.iter().any(|pod| pod.name == "t-1-2" && !pod.terminating);
+    topology.until_pods("another pod", PATIENCE, next).unwrap();
+    assert_eq!(topology.condition("Ready", "True", PATIENCE).unwrap(), "Running");
 }
 
 #[test]

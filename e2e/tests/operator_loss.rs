@@ -92,6 +92,95 @@ fn of_two_operators_one_leads_until_the_other_takes_over() {
     assert_ne!(first, second);
 }
 
+/// Brings the operator back, whatever becomes of the test.
+struct Away<'a>(&'a Cluster);
+
+impl Drop for Away<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = self.0.operator_kubectl(&["scale", DEPLOYMENT, "--replicas=1"]) {
+            eprintln!("{error}");
+        }
+    }
+}
+
+/// Runs something while there is no operator.
+fn without_operator(cluster: &Cluster, what: impl FnOnce()) {
+    let away = Away(cluster);
+    cluster.operator_kubectl(&["scale", DEPLOYMENT, "--replicas=0"]).unwrap();
+    let gone = ["wait", "pod", "--selector", SELECTOR, "--for=delete", "--timeout=60s"];
+    cluster.operator_kubectl(&gone).unwrap();
+    what();
+    drop(away);
+    cluster.operator_ready().unwrap();
+}
+
+#[test]
+fn what_is_deleted_while_nobody_looks_is_made_again_from_what_runs() {
+    let Some(cluster) = Cluster::own_with_operator_for_test() else { return };
+    let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let namespace = Namespace::new(&cluster, "lost-record").unwrap();
+    let names = ["record", "authority", "change"];
+    let all = names.map(|name| namespace.deploy(name, SPEC).unwrap());
+    let before = all.each_ref().map(|topology| {
+        topology.condition("Ready", "True", PATIENCE).unwrap();
+        topology.pods().unwrap()
+    });
+    let [record, authority, change] = &all;
+    change.change(&json!({"podTemplate": {"spec": {"hostPID": true}}})).unwrap();
+    assert_eq!(change.condition("Accepted", "False", PATIENCE).unwrap(), "Forbidden");
+    let uid = authority.object().unwrap()["metadata"]["uid"].as_str().unwrap().to_owned();
+    without_operator(&cluster, || {
+        namespace.kubectl(&["delete", "configmap", "record-plan"]).unwrap();
+        let ca = format!("egret-ca-{uid}");
+        cluster.operator_kubectl(&["delete", "secret", &ca]).unwrap();
+    });
+    // Its pods live on, and take the next plans.
+    for state in ["Paused", "Running"] {
+        record.change(&json!({"state": state})).unwrap();
+        record.state(state, PATIENCE).unwrap();
+        record.condition("Ready", "True", PATIENCE).unwrap();
+    }
+    assert_eq!(record.pods().unwrap(), before[0]);
+    record.tells(&["RecordLost"], PATIENCE).unwrap();
+    // Whom pods trust they read when they start.
+    let others = |now: &[Life]| now.len() == 2 && now.iter().all(|pod| !before[1].contains(pod));
+    authority.until_pods("pods that trust another CA", PATIENCE, others).unwrap();
+    authority.condition("Ready", "True", PATIENCE).unwrap();
+    // What was accepted last goes on, although the operator that accepted it is gone.
+    assert_eq!(change.condition("Ready", "True", PATIENCE).unwrap(), "Running");
+    namespace.kubectl(&["delete", "pod", "change-0-1", "--wait=false"]).unwrap();
+    let next = |now: &[Life]| now.iter().any(|pod| pod.name == "change-0-2" && !pod.terminating);
+    change.until_pods("another pod", PATIENCE, next).unwrap();
+    change.condition("Ready", "True", PATIENCE).unwrap();
+}
+
+#[test]
+fn an_operator_that_helm_uninstalls_leaves_nothing_that_hangs() {
+    let Some(cluster) = Cluster::own_with_operator_for_test() else { return };
+    let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let system = Namespace::new(&cluster, "helm-system").unwrap();
+    let namespace = Namespace::new(&cluster, "helm-topologies").unwrap();
+    let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/../charts/egret");
+    let watch = format!("watchNamespaces={{{}}}", namespace.name());
+    let at = ["--namespace", system.name()];
+    let helm = |args: &[&str]| cluster.helm(&[args, &at].concat()).unwrap();
+    without_operator(&cluster, || {
+        let values = ["--set", "crds.enabled=false,rbac.aggregate=false", "--set", &watch];
+        helm(&[&["install", "egret", chart, "--wait", "--timeout=120s"], &values[..]].concat());
+        helm(&["test", "egret", "--timeout=60s"]);
+        let topology = namespace.deploy("t", SPEC).unwrap();
+        topology.condition("Ready", "True", PATIENCE).unwrap();
+        let finalizers = || topology.object().unwrap()["metadata"]["finalizers"].take();
+        assert_eq!(finalizers(), json!(["egret.dev/drain"]));
+        helm(&["uninstall", "egret", "--timeout=120s"]);
+        assert!(finalizers().is_null());
+        flowing(&topology.pods().unwrap()[0]);
+        let left = ["get", "leases,roles,rolebindings,jobs,deployments", "--output=name"];
+        system.until("nothing left", PATIENCE, &left, |names| names.trim().is_empty()).unwrap();
+        namespace.kubectl(&["delete", &topology.resource(), "--timeout=10s"]).unwrap();
+    });
+}
+
 #[test]
 fn a_namespace_is_deleted_although_there_is_no_operator() {
     let Some(cluster) = Cluster::own_with_operator_for_test() else { return };
@@ -99,13 +188,9 @@ fn a_namespace_is_deleted_although_there_is_no_operator() {
     let namespace = Namespace::new(&cluster, "no-operator").unwrap();
     let topology = namespace.deploy("t", SPEC).unwrap();
     topology.condition("Ready", "True", PATIENCE).unwrap();
-    cluster.operator_kubectl(&["scale", DEPLOYMENT, "--replicas=0"]).unwrap();
-    let gone = ["wait", "pod", "--selector", SELECTOR, "--for=delete", "--timeout=60s"];
-    cluster.operator_kubectl(&gone).unwrap();
-    flowing(&topology.pods().unwrap()[0]);
-    let args = ["delete", "namespace", namespace.name(), "--timeout=120s"];
-    let deleted = cluster.kubectl_with("", PATIENCE + Duration::from_secs(10), &args);
-    cluster.operator_kubectl(&["scale", DEPLOYMENT, "--replicas=1"]).unwrap();
-    cluster.operator_ready().unwrap();
-    deleted.unwrap();
+    without_operator(&cluster, || {
+        flowing(&topology.pods().unwrap()[0]);
+        let args = ["delete", "namespace", namespace.name(), "--timeout=120s"];
+        cluster.kubectl_with("", PATIENCE + Duration::from_secs(10), &args).unwrap();
+    });
 }

@@ -71,6 +71,23 @@ spouts: [{name: words}]
 }
 
 #[test]
+fn a_field_that_pods_do_not_have_is_refused_by_its_name() {
+    let Some(cluster) = Cluster::with_operator_for_test() else { return };
+    let namespace = Namespace::new(&cluster, "misspelt").unwrap();
+    let spec = "
+podTemplate: {spec: {nodeSelectr: {disk: fast}}}
+spouts: [{name: words, config: {rate: 10}}]
+";
+    let topology = namespace.deploy("t", spec).unwrap();
+    assert_eq!(topology.condition("Accepted", "False", PATIENCE).unwrap(), "ApiRefused");
+    let object = topology.object().unwrap();
+    let message = condition(&object, "Accepted")["message"].as_str().unwrap();
+    assert!(message.contains("unknown field \"spec.nodeSelectr\""), "{message}");
+    topology.change(&json!({"podTemplate": null})).unwrap();
+    topology.condition("Ready", "True", PATIENCE).unwrap();
+}
+
+#[test]
 fn what_runs_goes_on_when_a_change_of_it_is_refused() {
     let Some(cluster) = Cluster::with_operator_for_test() else { return };
     let namespace = Namespace::new(&cluster, "refused-change").unwrap();

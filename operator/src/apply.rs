@@ -239,7 +239,10 @@ pub async fn status(
     owner: &Owner<'_>,
     status: &TopologyStatus,
 ) -> Result<(), Error> {
-    let topologies: Api<Topology> = Api::namespaced(client.clone(), owner.namespace);
+    // The answer is the whole resource, which may be one that cannot be read.
+    let resource = ApiResource::erase::<Topology>(&());
+    let topologies: Api<DynamicObject> =
+        Api::namespaced_with(client.clone(), owner.namespace, &resource);
     let object = json!({
         "apiVersion": egret_topology::resource::API_VERSION,
         "kind": egret_topology::resource::KIND,
