@@ -128,6 +128,8 @@ pub struct Run {
     pub applied: Option<(String, Instant)>,
     /// Since when nothing has moved.
     pub watch: Watch,
+    /// The operator keeps its hands off it, and has said so.
+    pub hands_off: bool,
     /// What was told last.
     pub told: Option<TopologyStatus>,
 }

@@ -117,16 +117,21 @@ async fn unreadable(
 async fn look(topology: &Topology, context: &Context) -> Result<(Action, Outcome), Error> {
     let deleting = topology.metadata.deletion_timestamp.is_some();
     let hands_off = topology.annotations().get(names::HANDS_OFF).is_some_and(|off| off == "true");
-    if hands_off && !deleting {
-        let note = format!("{} is set: nothing is done until it is gone", names::HANDS_OFF);
-        context.events.normal(topology, Reason::HandsOff, &note).await;
-        return Ok((Action::await_change(), Outcome::Ok));
-    }
     let (name, uid) = (topology.name_any(), topology.uid().unwrap_or_default());
     let namespace = topology.namespace().unwrap_or_default();
     let owner = Owner { name: &name, namespace: &namespace, uid: &uid };
     let run = context.runs.of(&uid);
     let mut run = run.lock().await;
+    let hands_off = hands_off && !deleting;
+    let told = std::mem::replace(&mut run.hands_off, hands_off);
+    if hands_off {
+        // Pods go on having news: it is told once.
+        if !told {
+            let note = format!("{} is set: nothing is done until it is gone", names::HANDS_OFF);
+            context.events.normal(topology, Reason::HandsOff, &note).await;
+        }
+        return Ok((Action::await_change(), Outcome::Ok));
+    }
     let mut turn = Turn { context, topology, owner, run: &mut run, now: now_ms(), deleting };
     let outcome = turn.take().await;
     if matches!(outcome, Err(Error::Apply(apply::Error::Stale { .. }))) {
@@ -177,7 +182,7 @@ impl Turn<'_> {
             Some(before) => (before.clone(), false),
             None => self.missing(&seen),
         };
-        if lost && !self.deleting {
+        if lost {
             let note = "what was decided is gone, and is made again from what runs";
             self.context.events.warning(self.topology, Reason::RecordLost, note).await;
         }

@@ -74,7 +74,9 @@ impl Turn<'_> {
     /// True if so.
     pub(super) fn missing(&self, seen: &Seen) -> (Record, bool) {
         let new = || (Record::new(self.owner.uid, self.now), false);
-        let Some(logical) = &self.run.accepted else { return new() };
+        let Some(logical) = self.run.accepted.as_ref().filter(|_| !self.deleting) else {
+            return new();
+        };
         let images = &self.context.settings.images;
         let status = self.topology.status.as_ref();
         let newest = status.is_some_and(|told| {
