@@ -67,7 +67,7 @@ async fn show(once: bool, api: impl Api) -> Exit {
 async fn print_once(api: &impl Api) -> Result<Exit, String> {
     let mut looked = look(api).await;
     for _ in 1..LOOKS {
-        if looked.as_ref().is_ok_and(|snapshot| snapshot.window_seconds.is_some()) {
+        if looked.as_ref().is_ok_and(has_rates) {
             break;
         }
         tokio::time::sleep(EVERY).await;
@@ -76,6 +76,12 @@ async fn print_once(api: &impl Api) -> Result<Exit, String> {
     let snapshot = looked?;
     let lines = screen::lines(&snapshot, true);
     Ok(output::print(&screen::render(&lines, Size::ENDLESS, 0, Paint::plain())))
+}
+
+/// Whether every task that is known was known before.
+fn has_rates(snapshot: &Snapshot) -> bool {
+    let mut known = snapshot.tasks.iter().filter(|task| task.known).peekable();
+    known.peek().is_some() && known.all(|task| task.flow.emitted_rate.is_some())
 }
 
 /// What the topology is doing now.

@@ -7,7 +7,8 @@ use serde_json::Value;
 use std::{
     collections::BTreeSet,
     env, fs,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
@@ -121,6 +122,60 @@ fn a_topology_is_watched_steered_and_deleted() {
     let deleted = prints(&["delete", "t", "--wait"]);
     assert!(deleted.ends_with("topology t is deleted\n"), "{deleted}");
     assert_eq!(namespace.kubectl(&["get", "topologies", "--output", "name"]).unwrap(), "");
+}
+
+#[test]
+fn a_topology_is_shown_in_the_terminal_and_as_a_page() {
+    let Some(cluster) = Cluster::with_operator_for_test() else { return };
+    let namespace = Namespace::new(&cluster, "cli-look").unwrap();
+    let topology = namespace.deploy("t", SPEC).unwrap();
+    topology.condition("Ready", "True", PATIENCE).unwrap();
+    let table = prints(&cluster, &namespace, &["top", "t"]);
+    for row in ["words ", "print ", "words[0] ", "print[0] ", "print[1] "] {
+        assert!(table.lines().any(|line| line.starts_with(row)), "{row}: {table}");
+    }
+
+    let args = ["ui", "t", "--listen", "127.0.0.1:0"];
+    let mut page =
+        command(&cluster, namespace.name(), &args).stdout(Stdio::piped()).spawn().unwrap();
+    let mut said = String::new();
+    BufReader::new(page.stdout.take().unwrap()).read_line(&mut said).unwrap();
+    let address = said.split(['/', ' ']).find(|word| word.starts_with("127.0.0.1:")).unwrap();
+    let ask = |target: &str| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        let request =
+            format!("GET {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        serde_json::from_str::<Value>(body).unwrap_or(Value::Null)
+    };
+    let wait = |what: &str, holds: &dyn Fn() -> Result<(), String>| {
+        Wait::new(namespace.name(), what, PATIENCE).until(holds).unwrap();
+    };
+    wait("rates of all edges and answers of both pods", &|| {
+        let snapshot = ask("/api/snapshot");
+        let rate = snapshot["edges"][0]["rate"].as_f64().unwrap_or(0.0);
+        let pods = snapshot["pods"].as_array().cloned().unwrap_or_default();
+        let answer = pods.iter().filter(|pod| pod["answers"] == true && pod["node"].is_string());
+        let all = answer.count() == 2 && rate > 5.0 && snapshot["troubles"] == json("[]");
+        if all { Ok(()) } else { Err(snapshot.to_string()) }
+    });
+    wait("lines of a task", &|| {
+        let log = ask("/api/log?task=1").to_string();
+        if log.contains("word=") { Ok(()) } else { Err(log) }
+    });
+    wait("tuples of an edge", &|| {
+        let samples = ask("/api/samples?from=words&stream=default&to=print");
+        if samples["samples"][0]["values"][0]["kind"] == "string" {
+            Ok(())
+        } else {
+            Err(samples.to_string())
+        }
+    });
+    page.kill().unwrap();
+    page.wait().unwrap();
 }
 
 #[test]

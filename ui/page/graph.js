@@ -11,7 +11,7 @@ const html = htm.bind(h);
 const NARROW = 620;
 /** Smaller than this the text cannot be read: the graph scrolls instead. */
 const SMALLEST = { right: 0.72, down: 0.8 };
-const MARGIN = 20;
+const MARGIN = { right: 20, down: 10 };
 
 export class Graph extends Component {
   constructor() {
@@ -32,23 +32,24 @@ export class Graph extends Component {
   render({ snapshot, selected, select }, { width }) {
     const direction = width > 0 && width < NARROW ? "down" : "right";
     const layout = snapshot.layouts[direction];
-    const whole = { x: layout.size.x + 2 * MARGIN, y: layout.size.y + 2 * MARGIN };
+    const margin = MARGIN[direction];
+    const whole = { x: layout.size.x + 2 * margin, y: layout.size.y + 2 * margin };
     const fit = width > 0 ? width / whole.x : 1;
     const scale = Math.min(1, Math.max(SMALLEST[direction], fit));
     const size = { width: `${whole.x * scale}px`, height: `${whole.y * scale}px` };
     const drawing = { width: `${whole.x}px`, height: `${whole.y}px`, transform: `scale(${scale})` };
     return html`
-      <div class="graph" ref=${this.observe} tabindex=${fit < scale ? 0 : undefined}
+      <div class=${`graph ${direction}`} ref=${this.observe} tabindex=${fit < scale ? 0 : undefined}
            role="group" aria-label="Graph of components, in the direction in which tuples flow">
         <div class="graph-size" style=${size}>
           <div class="graph-drawing" style=${drawing}>
             <svg class="edges" width=${whole.x} height=${whole.y} aria-hidden="true">
-              <g transform=${`translate(${MARGIN} ${MARGIN})`}>
+              <g transform=${`translate(${margin} ${margin})`}>
                 ${snapshot.edges.map((edge, at) => curve(edge, layout.edges[at], direction, selected))}
               </g>
             </svg>
-            ${snapshot.components.map((component, at) => node(snapshot, component, layout, at, selected, select))}
-            ${snapshot.edges.map((edge, at) => label(snapshot, edge, layout, at, selected, select))}
+            ${snapshot.components.map((component, at) => node(snapshot, component, layout, margin, at, selected, select))}
+            ${snapshot.edges.map((edge, at) => label(snapshot, edge, layout, margin, at, selected, select))}
           </div>
         </div>
       </div>`;
@@ -90,7 +91,7 @@ function curve(edge, route, direction, selected) {
     </g>`;
 }
 
-function node(snapshot, component, layout, at, selected, select) {
+function node(snapshot, component, layout, margin, at, selected, select) {
   const place = layout.nodes[at];
   if (!place) return null;
   const { flow } = component;
@@ -110,15 +111,15 @@ function node(snapshot, component, layout, at, selected, select) {
     component.holdsBack ? "holds back what sends to it" : "",
     broken ? "has failed" : "",
   ];
-  const place_ = {
-    left: `${place.x + MARGIN}px`, top: `${place.y + MARGIN}px`,
+  const box = {
+    left: `${place.x + margin}px`, top: `${place.y + margin}px`,
     width: `${layout.node.x}px`, height: `${layout.node.y}px`,
   };
   const key = componentKey(component);
   const tag = broken ? "failed" : component.holdsBack ? "holds back"
     : waits(flow.waiting) ? `waits ${share(flow.waiting)}` : done ? "ended" : "";
   return html`
-    <button type="button" key=${key} class=${`node ${component.kind} ${state}`} style=${place_}
+    <button type="button" key=${key} class=${`node ${component.kind} ${state}`} style=${box}
             data-component=${component.name} aria-pressed=${selected === key}
             aria-label=${words.filter(Boolean).join(", ")} title=${component.name}
             onClick=${() => select(selected === key ? "" : key)}>
@@ -133,8 +134,8 @@ function node(snapshot, component, layout, at, selected, select) {
       </span>
       <span class="node-foot">
         ${spout
-          ? html`<span>p50 ${time(component.latency?.p50)}</span><span>p99 ${time(component.latency?.p99)}</span>`
-          : html`<span>${time(flow.executeSeconds)} each</span><span>${share(flow.busy)} busy</span>`}
+          ? html`<span><i>p50 </i>${time(component.latency?.p50)}</span><span><i>p99 </i>${time(component.latency?.p99)}</span>`
+          : html`<span>${time(flow.executeSeconds)}<i> each</i></span><span>${share(flow.busy)}<i> busy</i></span>`}
       </span>
       ${meter(flow.busy, component.holdsBack)}
     </button>`;
@@ -145,12 +146,12 @@ function meter(busy, holds) {
   return html`<span class=${`meter ${holds ? "full" : ""}`} aria-hidden="true"><span style=${{ width }}></span></span>`;
 }
 
-function label(snapshot, edge, layout, at, selected, select) {
+function label(snapshot, edge, layout, margin, at, selected, select) {
   const route = layout.edges[at];
   if (!route || route.points.length < 2) return null;
   const place = {
-    left: `${route.label.x + MARGIN - layout.label.x / 2}px`,
-    top: `${route.label.y + MARGIN - layout.label.y / 2}px`,
+    left: `${route.label.x + margin - layout.label.x / 2}px`,
+    top: `${route.label.y + margin - layout.label.y / 2}px`,
     width: `${layout.label.x}px`, height: `${layout.label.y}px`,
   };
   const key = edgeKey(edge);

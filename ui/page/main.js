@@ -47,7 +47,7 @@ function select(key) {
   if (!key) return;
   requestAnimationFrame(() => {
     const detail = document.getElementById("detail");
-    if (detail && detail.getBoundingClientRect().top > innerHeight - 120) {
+    if (detail && detail.getBoundingClientRect().top > innerHeight - 160) {
       detail.scrollIntoView({ block: "start" });
     }
   });
@@ -90,17 +90,15 @@ function Page(props) {
       ${snapshot.troubles.map((trouble) => html`<p class="banner warn" key=${trouble}>${trouble}</p>`)}
       ${tiles(props)}
       ${findings(snapshot)}
+      <section class="card picture" aria-label="Graph">
+        ${snapshot.components.length === 0
+          ? html`<p class="hint nothing">Nothing is planned: no pod has answered yet.</p>`
+          : html`<${Graph} snapshot=${snapshot} selected=${selected} select=${select} />`}
+        ${legend()}
+      </section>
       <div class="columns">
-        <div class="left">
-          <section class="card" aria-label="Graph">
-            ${snapshot.components.length === 0
-              ? html`<p class="hint">Nothing is planned: no pod has answered yet.</p>`
-              : html`<${Graph} snapshot=${snapshot} selected=${selected} select=${select} />`}
-            ${legend()}
-          </section>
-          <${Tables} snapshot=${snapshot} shown=${props.table} show=${(table) => set({ table })}
-                     selected=${selected} select=${select} />
-        </div>
+        <${Tables} snapshot=${snapshot} shown=${props.table} show=${(table) => set({ table })}
+                   selected=${selected} select=${select} />
         ${found && html`<${Detail} snapshot=${snapshot} selected=${selected} select=${select} />`}
       </div>
     </main>`;
@@ -114,7 +112,7 @@ function top({ snapshot, theme }, stale) {
       <span class=${`pill state ${snapshot.state}`}>${snapshot.state}</span>
       <span class=${`live ${stale ? "off" : ""}`}>${stale ? `${time(Math.max(1, stale.age))} old` : "live"}</span>
       <button type="button" class="button theme" onClick=${switchTheme}
-              aria-label=${`Colours: ${theme}. Switch`}>${{ auto: "Auto", light: "Light", dark: "Dark" }[theme]}</button>
+              aria-label=${`Colours: ${theme}. Switch`}>Theme: ${theme}</button>
     </header>`;
 }
 
@@ -125,7 +123,7 @@ function tiles({ snapshot, past }) {
   return html`
     <section class="tiles" aria-label="The topology as a whole">
       ${tile("Trees acked", rate(roots.ackedRate), `${whole(roots.acked)} in all`, "", line(past.acked))}
-      ${tile("Complete latency", time(latency?.p50), `99 %: ${time(latency?.p99)}`, "", line(past.latency))}
+      ${tile("Complete latency, median", time(latency?.p50), `99 %: ${time(latency?.p99)}`, "", line(past.latency))}
       ${tile("In flight", count(roots.pending), `${whole(roots.emitted)} emitted`)}
       ${tile("Failed or timed out", rate(roots.lostRate), `${whole(lost)} in all · ${whole(roots.replayed)} replayed`, lost > 0 ? "bad" : "")}
       ${tile("Tasks connected", `${connected}/${snapshot.tasks.length}`, `in ${snapshot.pods.length} ${snapshot.pods.length === 1 ? "pod" : "pods"}`,
@@ -171,10 +169,10 @@ function findings(snapshot) {
 
 const legend = () => html`
   <p class="legend">
-    <span class="swatch flows"></span>flows
-    <span class="swatch waits"></span>sender waits
-    <span class="swatch much"></span>waits most of the time
-    <span class="swatch holds"></span>holds others back
+    <span><i class="swatch"></i>flows</span>
+    <span><i class="swatch waits"></i>sender waits</span>
+    <span><i class="swatch much"></i>sender waits a third of the time and more</span>
+    <span><i class="swatch holds"></i>holds others back</span>
   </p>`;
 
 let timer;
@@ -220,5 +218,6 @@ addEventListener("keydown", (event) => {
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden) ask();
 });
+document.getElementById("app").textContent = "";
 set({});
 ask();

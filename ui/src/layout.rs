@@ -53,14 +53,14 @@ impl Direction {
     fn sizes(self) -> Sizes {
         match self {
             Direction::Right => Sizes {
-                node: Span { along: 188.0, across: 96.0 },
-                label: Span { along: 84.0, across: 20.0 },
-                between_layers: 156.0,
+                node: Span { along: 176.0, across: 94.0 },
+                label: Span { along: 80.0, across: 20.0 },
+                between_layers: 126.0,
                 between_nodes: 28.0,
                 beside_edge: 26.0,
             },
             Direction::Down => Sizes {
-                node: Span { along: 96.0, across: 158.0 },
+                node: Span { along: 96.0, across: 152.0 },
                 label: Span { along: 20.0, across: 84.0 },
                 between_layers: 76.0,
                 between_nodes: 14.0,

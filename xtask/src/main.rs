@@ -1,6 +1,7 @@
 //! Chores of the repository: checks, images, and what is generated.
 
 mod bench;
+mod browser;
 mod charts;
 mod e2e;
 mod images;

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every check in turn, with its time, and a table at the end.
 
 use crate::{
-    charts, e2e, manifests,
+    browser, charts, e2e, manifests,
     stage::{self, Ended},
     tidy,
 };
@@ -11,8 +11,19 @@ use std::{
 };
 
 /// The stages, in the order in which they run: quick ones first.
-pub(crate) const STAGES: [&str; 10] =
-    ["fmt", "tidy", "clippy", "test", "doc", "manifests", "charts", "sim", "deny", "e2e"];
+pub(crate) const STAGES: [&str; 11] = [
+    "fmt",
+    "tidy",
+    "clippy",
+    "test",
+    "doc",
+    "manifests",
+    "charts",
+    "sim",
+    "deny",
+    "browser",
+    "e2e",
+];
 
 /// Seeds of one simulation stage.
 const SEEDS: &str = "1000";
@@ -67,15 +78,22 @@ fn one(root: &Path, name: &str) -> Outcome {
         "charts" => charts(root),
         "sim" => sim(root),
         "deny" => deny(root),
+        "browser" => browser(root),
         _ => e2e(root),
     }
 }
 
 fn e2e(root: &Path) -> Outcome {
-    match e2e::run(root) {
-        Ok(e2e::Ended::Passed(output)) => {
-            Outcome::Passed(format!("on a real Kubernetes: {}", totals(&output)))
-        }
+    ended(e2e::run(root), "on a real Kubernetes")
+}
+
+fn browser(root: &Path) -> Outcome {
+    ended(browser::run(root), "in a real Chromium")
+}
+
+fn ended(ended: Result<e2e::Ended, String>, place: &str) -> Outcome {
+    match ended {
+        Ok(e2e::Ended::Passed(output)) => Outcome::Passed(format!("{place}: {}", totals(&output))),
         Ok(e2e::Ended::Skipped(why)) => Outcome::Skipped(why),
         Err(output) => Outcome::Failed(output),
     }

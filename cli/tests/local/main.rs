@@ -7,6 +7,7 @@ mod command_line;
 mod endings;
 mod kills;
 mod log_level;
+mod looks;
 mod processes;
 mod recovery;
 mod run;

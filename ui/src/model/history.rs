@@ -10,6 +10,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// The time that rates are means over: short enough to show a change, long enough to be calm.
 pub(super) const WINDOW_MS: u64 = 5_000;
+/// A longer time between two looks starts a new history.
+const PAUSE_MS: u64 = 2 * WINDOW_MS;
 /// Looks that are kept, however often somebody looks.
 const LOOKS: usize = 16;
 /// The least time between two looks that make a rate.
@@ -35,6 +37,10 @@ impl History {
             if known.len() > ERRORS {
                 known.pop_front();
             }
+        }
+        // Nobody has looked for long: what was then says nothing of now.
+        if self.newest().is_some_and(|last| last.at_ms + PAUSE_MS < seen.at_ms) {
+            self.looks.clear();
         }
         // The oldest look that stays is the youngest of before the window: what others are
         // compared with.

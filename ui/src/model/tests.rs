@@ -114,6 +114,16 @@ fn the_window_moves_on_and_the_history_stays_short() {
 }
 
 #[test]
+fn rates_do_not_reach_back_to_when_nobody_looked() {
+    let mut model = Model::default();
+    model.see(seen(1_000, all(|_, _| {}), vec![]));
+    model.see(seen(61_000, all(|_, report| report.emitted = 600), vec![]));
+    assert_eq!(model.snapshot().unwrap().tasks[0].flow.emitted_rate, None);
+    model.see(seen(62_000, all(|_, report| report.emitted = 650), vec![]));
+    assert_eq!(model.snapshot().unwrap().tasks[0].flow.emitted_rate, Some(50.0));
+}
+
+#[test]
 fn counts_that_fall_make_no_rate_below_zero() {
     // A stream manager has lost its state.
     let snapshot = shown(all(|_, report| report.emitted = 50), all(|_, _| {}));

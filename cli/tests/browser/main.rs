@@ -1,0 +1,11 @@
+//! The page in a real Chromium: `cargo xtask test --only browser`.
+//!
+//! Without a Chromium the tests say SKIPPED and pass; with `EGRET_BROWSER_REQUIRED=1` they fail.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so")]
+
+mod chromium;
+mod hostile;
+mod live;
+mod page;
+mod run;
