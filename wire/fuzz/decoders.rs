@@ -117,7 +117,7 @@ pub(crate) fn ack(input: &[u8]) {
 }
 
 fn entries(header: &Header, bytes: &[u8]) -> Result<(), Malformed> {
-    let mut reader = AckReader::new(header, bytes)?;
+    let mut reader = AckReader::new(header, bytes, 7)?;
     let mut writer = AckWriter::new(reader.incarnation);
     let mut read = Vec::new();
     while let Some((seq, verdict)) = reader.next()? {
@@ -126,7 +126,7 @@ fn entries(header: &Header, bytes: &[u8]) -> Result<(), Malformed> {
     }
     let again = writer.finish(*header);
     let head = Header::decode(again.first_chunk().expect("a frame has a header"))?;
-    let mut reader = AckReader::new(&head, &again[HEADER..])?;
+    let mut reader = AckReader::new(&head, &again[HEADER..], 7)?;
     for entry in read {
         assert_eq!(reader.next(), Ok(Some(entry)), "acks change on the way");
     }

@@ -2,9 +2,10 @@
 
 use egret_topology::id::{Epoch, Incarnation, TaskId};
 use egret_wire::{
-    ack::{AckWriter, Verdict},
+    ack::{AckWriter, Lane, Verdict},
     cut::Frame,
     data::{DataWriter, RootId},
+    edge_id::EdgeIds,
     header::{Header, Kind},
     value::{self, Value},
 };
@@ -54,14 +55,26 @@ impl<'a> Recipe<'a> {
         let mut writer = AckWriter::new(Incarnation(self.number()));
         for _ in 0..self.byte() % 16 {
             let seq = self.number() >> 3;
-            match self.byte() % 3 {
+            match self.byte() % 4 {
                 0 => writer.push(seq, Verdict::Ack(self.number())),
                 1 => writer.push(seq, Verdict::Fail(&self.text())),
-                _ => writer.push(seq, Verdict::Reset),
+                2 => writer.push(seq, Verdict::Reset),
+                _ => self.run(&mut writer, seq),
             }
         }
         let header = self.header(Kind::Ack);
         writer.finish(header).to_vec()
+    }
+
+    fn run(&mut self, writer: &mut AckWriter, mut seq: u64) {
+        let (source, incarnation) = (TaskId(self.byte().into()), Incarnation(self.number()));
+        let ids = EdgeIds::new(7, source, incarnation, TaskId(1));
+        let (lane, first) = (Lane { source, incarnation, ids }, self.number());
+        writer.begin_run(&lane, first, seq);
+        for n in 1..u64::from(self.byte() % 8) {
+            seq = seq.wrapping_add(1 + u64::from(self.byte() % 3));
+            writer.extend_run(&lane, first.wrapping_add(n), seq);
+        }
     }
 
     fn tuples(&mut self) -> Vec<u8> {

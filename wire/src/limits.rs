@@ -17,6 +17,10 @@ pub const FRAME_TARGET: usize = 32 << 10;
 /// Tuples of one frame (its count is 16 bits).
 pub const MAX_TUPLES: usize = u16::MAX as usize;
 
+/// Roots that one frame acks. Runs take hardly any bytes, and a spout at `maxPending` waits for
+/// acks.
+pub const MAX_ACKS: u16 = 2048;
+
 /// Roots of one tuple: the anchors of one emit.
 pub const MAX_ROOTS: usize = 1024;
 

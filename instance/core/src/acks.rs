@@ -3,7 +3,7 @@
 use crate::batch::OutFrame;
 use egret_topology::id::{Epoch, Incarnation, TaskId};
 use egret_wire::{
-    ack::{AckWriter, Verdict},
+    ack::{AckWriter, Lane, Verdict},
     data::RootId,
     header::{Header, Kind},
     preamble::{Class, StreamKey},
@@ -50,6 +50,45 @@ impl AckBatcher {
                     self.push(at, seq, Verdict::Ack(sum));
                 }
             }
+        }
+    }
+
+    /// Acks the `counter`th tuple of a lane, from which nothing has grown and whose only root this
+    /// is: of such tuples that follow each other neither ids nor numbers need be told.
+    #[inline]
+    pub fn leaf(&mut self, root: RootId, lane: &Lane, counter: u64) {
+        let at = self.spout(root);
+        let Spout { writer, last, .. } = &mut self.spouts[at];
+        if last.is_none()
+            && let Some(writer) = writer
+            && writer.extend_run(lane, counter, root.seq)
+        {
+            if writer.is_full() {
+                self.close(at);
+            }
+            return;
+        }
+        self.other_leaf(at, root, lane, counter);
+    }
+
+    /// A leaf that continues no run.
+    fn other_leaf(&mut self, at: usize, root: RootId, lane: &Lane, counter: u64) {
+        let spout = &mut self.spouts[at];
+        let before = match (&spout.last, &spout.writer) {
+            (Some((seq, _)), _) => Some(*seq),
+            (None, Some(writer)) => writer.run_ends_with(),
+            (None, None) => None,
+        };
+        if before == Some(root.seq) {
+            // Its other tuples are likely to follow, and merge.
+            return self.ack(root, lane.ids.id(counter));
+        }
+        self.push_last(at);
+        let spout = &mut self.spouts[at];
+        let writer = spout.writer.get_or_insert_with(|| AckWriter::new(spout.incarnation));
+        writer.begin_run(lane, counter, root.seq);
+        if writer.is_full() {
+            self.close(at);
         }
     }
 

@@ -37,6 +37,8 @@ pub struct Emitter {
     lanes: Vec<Lane>,
     open: Vec<usize>,
     opened_at: u64,
+    /// Stream and lanes of the emit that is under way.
+    chosen_stream: usize,
     chosen: Chosen,
     chosen_tasks: Vec<TaskId>,
     closed: Vec<OutFrame>,
@@ -133,6 +135,7 @@ impl Emitter {
             lanes,
             open: Vec::new(),
             opened_at: 0,
+            chosen_stream: 0,
             chosen: Chosen::new(),
             chosen_tasks: Vec::new(),
             closed: Vec::new(),
@@ -148,11 +151,12 @@ impl Emitter {
     /// Checks an emit and chooses its lanes. Nothing is written before [`Emitter::append`].
     #[inline]
     pub fn choose(&mut self, emission: &Emission<'_>, roots: usize) -> Result<(), EmitError> {
-        let Some(stream) =
-            self.streams.iter_mut().find(|stream| stream.declared.name == emission.stream)
-        else {
+        let named = |stream: &OutStream| stream.declared.name == emission.stream;
+        let Some(index) = self.streams.iter().position(named) else {
             return Err(self.unknown_stream(emission.stream));
         };
+        self.chosen_stream = index;
+        let stream = &mut self.streams[index];
         let encoded = emission.encoded;
         if encoded.at.len() != stream.declared.fields.len()
             || emission.depth > MAX_DEPTH
@@ -209,10 +213,8 @@ impl Emitter {
 
     /// Appends the tuple to each chosen lane; returns the XOR of its edge ids.
     #[inline]
-    pub fn append(&mut self, now: u64, stream: &str, roots: &[RootId], values: &[u8]) -> u64 {
-        let Some(stream) = self.streams.iter().position(|s| s.declared.name == stream) else {
-            return 0;
-        };
+    pub fn append(&mut self, now: u64, roots: &[RootId], values: &[u8]) -> u64 {
+        let stream = self.chosen_stream;
         let mut xor = 0;
         for i in 0..self.chosen.len() {
             let index = self.chosen[i];

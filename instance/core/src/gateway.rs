@@ -62,6 +62,8 @@ pub struct Gateway {
     tracker: Option<Tracker>,
     counts: RootCounts,
     latency: Histogram<u32>,
+    /// Roots of one latency, in microseconds, that are not in the histogram yet: they come in runs.
+    latency_run: (u64, u32),
     queues: BTreeMap<StreamKey, Queue>,
     /// Last ack frame applied, per acking task.
     applied: HashMap<TaskId, (Incarnation, u64)>,
@@ -111,6 +113,7 @@ impl Gateway {
             tracker: tracked.then(|| Tracker::new(planned.max_pending as usize, timeout)),
             counts: RootCounts::default(),
             latency,
+            latency_run: (1, 0),
             queues: BTreeMap::new(),
             applied: HashMap::new(),
             holders: Holders::default(),
@@ -320,6 +323,7 @@ impl Gateway {
             roots = RootCounts::default();
             (totals.acked, totals.failed)
         };
+        self.record_latency(1);
         let latency = self
             .latency
             .iter_recorded()
@@ -385,7 +389,7 @@ impl Gateway {
         }
         *applied = (header.incarnation, header.base);
         let payload = frame.payload();
-        let mut reader = AckReader::new(&header, &payload)?;
+        let mut reader = AckReader::new(&header, &payload, self.plan.plan().edge_key)?;
         if reader.incarnation != self.incarnation || header.epoch != self.plan.plan().epoch {
             // Of roots of an earlier life: booked as failed when it was lost.
             return Ok(());
@@ -420,10 +424,19 @@ impl Gateway {
     fn acked(&mut self, now: u64, root: RootEntry) {
         self.counts.acked += 1;
         if self.is_spout {
-            let us = now.saturating_sub(root.since) / 1000;
-            self.latency.saturating_record(us.clamp(1, MAX_LATENCY_US));
+            let us = (now.saturating_sub(root.since) / 1000).clamp(1, MAX_LATENCY_US);
+            if us != self.latency_run.0 {
+                self.record_latency(us);
+            }
+            self.latency_run.1 += 1;
         }
         self.completions.push(Completion { root, outcome: Outcome::Acked, failure: None });
+    }
+
+    /// Puts the run of equal latencies into the histogram and begins another.
+    fn record_latency(&mut self, next: u64) {
+        let (us, roots) = std::mem::replace(&mut self.latency_run, (next, 0));
+        self.latency.saturating_record_n(us, roots);
     }
 
     fn finish_completions(&mut self) {

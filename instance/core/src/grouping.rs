@@ -153,6 +153,8 @@ impl Edge {
     ) -> Result<(), usize> {
         match &mut self.choice {
             Choice::Shuffle(shuffle) => chosen.extend(shuffle.choose(budget)),
+            // Whatever the key, it is that of the only task.
+            Choice::Fields { .. } if self.lanes.len() == 1 => chosen.push(self.lanes[0]),
             Choice::Fields { key } => {
                 let place = place_of(encoded, key, KEY_SEED, self.lanes.len());
                 chosen.extend(self.lanes.get(place).copied());

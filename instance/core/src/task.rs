@@ -215,7 +215,7 @@ impl TaskCore {
         self.counts.emitted += 1;
         // Data cancels end marks that went before; those are sent anew.
         self.ended = false;
-        Ok(self.emitter.append(now, emission.stream, roots, emission.encoded.bytes))
+        Ok(self.emitter.append(now, roots, emission.encoded.bytes))
     }
 
     /// Hands over what is closed.

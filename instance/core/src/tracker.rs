@@ -203,6 +203,9 @@ impl Tracker {
         let at = self.place(seq);
         if self.ring[at].live && self.ring[at].root.seq == seq {
             self.ring[at].live = false;
+            // Most trees end in the order in which they began: then nobody has to look for the
+            // oldest one.
+            self.oldest += u64::from(seq == self.oldest);
         } else if let Some(slot) = self.stragglers.remove(&seq) {
             self.straggler_deadlines.remove(&(slot.deadline, seq));
         }

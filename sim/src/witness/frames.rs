@@ -114,7 +114,7 @@ impl Witness {
             format!("ack frame {number} is numbered {}", header.base)
         });
         let payload = frame.payload();
-        let mut reader = AckReader::new(&header, &payload)?;
+        let mut reader = AckReader::new(&header, &payload, self.plan.plan().edge_key)?;
         let incarnation = reader.incarnation;
         while let Some((seq, verdict)) = reader.next()? {
             if let Verdict::Ack(xor) = verdict {

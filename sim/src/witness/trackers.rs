@@ -104,7 +104,8 @@ impl Witness {
     }
 
     fn apply(&mut self, life: Life, header: &egret_wire::header::Header, payload: &[u8]) {
-        let Ok(mut reader) = AckReader::new(header, payload) else { return };
+        let key = self.plan.plan().edge_key;
+        let Ok(mut reader) = AckReader::new(header, payload, key) else { return };
         let record = &mut self.lives[life];
         if reader.incarnation != record.incarnation {
             return;

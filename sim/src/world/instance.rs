@@ -319,7 +319,7 @@ impl World {
             p.lengths.push_back(frame.len());
             observed.witness().delivers(life, &frame);
         }
-        let before = super::mischief::xors(&frame, &halves.gateway);
+        let before = super::mischief::xors(&frame, &halves.gateway, self.plan.plan().edge_key);
         let handled = halves.gateway.handle_frame(now, frame.clone());
         if header.kind == Kind::Ack {
             observed.witness().acked(life, &frame, &before, &halves.gateway);

@@ -10,7 +10,7 @@ use egret_core::{
 };
 use egret_topology::plan::PlanIndex;
 use egret_wire::{
-    ack::{AckReader, Verdict},
+    ack::{AckReader, AckWriter, Verdict},
     cut::Frame,
     header::{HEADER, Header, Kind},
 };
@@ -28,13 +28,13 @@ fn under(frame: &Frame, header: Header) -> Frame {
 }
 
 /// What the tracker has of each root that an ack frame names.
-pub(super) fn xors(frame: &Frame, gateway: &Gateway) -> Vec<(u64, Option<u64>)> {
+pub(super) fn xors(frame: &Frame, gateway: &Gateway, edge_key: u64) -> Vec<(u64, Option<u64>)> {
     let mut xors = Vec::new();
     if frame.header.kind == Kind::Ack
         && let Some(tracker) = gateway.tracker()
     {
         let payload = frame.payload();
-        let reader = AckReader::new(&frame.header, &payload);
+        let reader = AckReader::new(&frame.header, &payload, edge_key);
         let Ok(mut reader) = reader else { return xors };
         while let Ok(Some((seq, _))) = reader.next() {
             xors.push((seq, tracker.xor_of(seq)));
@@ -78,7 +78,10 @@ impl World {
     pub(super) fn mischief(&mut self, process: usize, stream: usize, frame: Frame) -> Vec<Frame> {
         match (self.scenario.bug, frame.header.kind) {
             (Some(Bug::LoseEnds), Kind::End) => Vec::new(),
-            (Some(Bug::TamperAck), Kind::Ack) => vec![tampered(&frame)],
+            (Some(Bug::TamperAck), Kind::Ack) => {
+                let key = self.plan.plan().edge_key;
+                vec![tampered(&frame, key)]
+            }
             (Some(Bug::AckTwice), Kind::Ack) => self.ack_twice(process, frame),
             (Some(Bug::DeliverTwice), Kind::Data) => {
                 let mut header = frame.header;
@@ -106,7 +109,9 @@ impl World {
         self.deliver(process, frame);
         let halves = self.processes[process].halves.as_ref();
         let pending = halves.is_some_and(|halves| {
-            xors(&again, &halves.gateway).iter().any(|(_, xor)| xor.is_some())
+            xors(&again, &halves.gateway, self.plan.plan().edge_key)
+                .iter()
+                .any(|(_, xor)| xor.is_some())
         });
         if pending { vec![again] } else { Vec::new() }
     }
@@ -174,19 +179,20 @@ impl World {
 }
 
 /// The frame with one bit of its last XOR turned.
-fn tampered(frame: &Frame) -> Frame {
+fn tampered(frame: &Frame, edge_key: u64) -> Frame {
     let payload = frame.payload();
-    let Ok(mut reader) = AckReader::new(&frame.header, &payload) else { return frame.clone() };
-    let mut last = None;
-    while let Ok(Some((_, verdict))) = reader.next() {
-        last = Some(matches!(verdict, Verdict::Ack(_)));
+    let Ok(mut reader) = AckReader::new(&frame.header, &payload, edge_key) else {
+        return frame.clone();
+    };
+    let mut entries = Vec::new();
+    while let Ok(Some(entry)) = reader.next() {
+        entries.push(entry);
     }
-    let mut bytes = BytesMut::from(&frame.header.encode()[..]);
-    bytes.extend_from_slice(&payload);
-    if last == Some(true)
-        && let Some(byte) = bytes.last_mut()
-    {
-        *byte ^= 1;
+    if let Some((_, Verdict::Ack(xor))) = entries.last_mut() {
+        *xor ^= 1;
     }
-    Frame { header: frame.header, parts: [bytes.freeze()].into_iter().collect() }
+    let mut writer = AckWriter::new(reader.incarnation);
+    entries.iter().for_each(|(seq, verdict)| writer.push(*seq, *verdict));
+    let bytes = writer.finish(frame.header);
+    Frame::whole(bytes).unwrap_or_else(|_| frame.clone())
 }

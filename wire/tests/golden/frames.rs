@@ -3,9 +3,10 @@
 use crate::{documented, hex, listing};
 use egret_topology::id::{Epoch, Incarnation, TaskId};
 use egret_wire::{
-    ack::{AckReader, AckWriter, Verdict},
+    ack::{AckReader, AckWriter, Lane, Verdict},
     cut::Frame,
     data::{DataReader, DataWriter, RootId, Roots},
+    edge_id::EdgeIds,
     header::{HEADER, Header, Kind},
     preamble::{Class, PREAMBLE, StreamKey},
     value::{self, Value},
@@ -94,12 +95,12 @@ const ACKS: &str = "
         45 67                   | magic
         01                      | version
         01                      | kind: ack
-        12 00 00 00             | len 18
+        19 00 00 00             | len 25
         01 00 00 00             | epoch
         09 00 00 00             | source
         01 00 00 00             | dest
         00 00                   | stream
-        03 00                   | count: 3 entries
+        06 00                   | count: 6 roots
         08 00 00 00 00 00 00 00 | incarnation
         02 00 00 00 00 00 00 00 | base
         00 00                   | tail
@@ -110,6 +111,10 @@ const ACKS: &str = "
         c0 02 08 07 06 05 04 03 02 01 | number 0 + 40, ack, XOR 0x0102030405060708
         09 03 62 61 64          | number 40 + 1, fail, \"bad\"
         16                      | number 41 - 3, reset
+        63                      | number 38 + 12, run
+        04 08 05                | of tuples from task 4, its incarnation 8, from counter 5 on
+        05                      | 3 tuples, their roots' numbers spread
+        00 02                   | numbers 50 + 1, 51 + 2
 ";
 
 /// An end mark.
@@ -254,14 +259,20 @@ fn an_ack_frame_keeps_its_bytes() {
     ];
     let mut writer = AckWriter::new(Incarnation(300));
     entries.iter().for_each(|(seq, verdict)| writer.push(*seq, *verdict));
+    let (source, incarnation) = (TaskId(4), Incarnation(8));
+    let ids = EdgeIds::new(7, source, incarnation, TaskId(9));
+    let lane = Lane { source, incarnation, ids };
+    writer.begin_run(&lane, 5, 50);
+    assert!(writer.extend_run(&lane, 6, 51) && writer.extend_run(&lane, 7, 53));
+    let run = [(50, 5), (51, 6), (53, 7)].map(|(seq, at)| (seq, Verdict::Ack(ids.id(at))));
     let mut header = Header::new(Kind::Ack, Epoch(1), TaskId(9), Incarnation(8), TaskId(1));
     header.base = 2;
     let bytes = writer.finish(header);
     assert_eq!(hex(&bytes), listing(ACKS));
     let header = Header::decode(bytes.first_chunk().unwrap()).unwrap();
-    let mut reader = AckReader::new(&header, &bytes[HEADER..]).unwrap();
+    let mut reader = AckReader::new(&header, &bytes[HEADER..], 7).unwrap();
     assert_eq!(reader.incarnation, Incarnation(300));
-    for entry in entries {
+    for entry in entries.into_iter().chain(run) {
         assert_eq!(reader.next(), Ok(Some(entry)));
     }
     assert_eq!(reader.next(), Ok(None));

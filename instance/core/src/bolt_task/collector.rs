@@ -11,7 +11,7 @@ use egret_sdk::{
     Anchor, BoltOutput, Collector, Emission, EmitError, EmitOptions, Encoded, Fields, Nanos,
     Origin, SplitId, TaskId,
 };
-use egret_wire::data::Roots;
+use egret_wire::{ack::Lane, data::Roots};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Which call is running: it decides what an emit without anchors descends from.
@@ -39,14 +39,18 @@ pub(super) struct BoltCollector<'a> {
 }
 
 impl BoltCollector<'_> {
-    /// Acks the tuple that was executed.
+    /// Acks the tuple that was executed, which has this place in this lane.
     #[inline]
-    pub(super) fn ack_current(&mut self) {
+    pub(super) fn ack_current(&mut self, (lane, counter): (&Lane, u64)) {
         self.core.counts.acked += 1;
-        if self.anchors.current.roots.is_empty() {
+        let current = &self.anchors.current;
+        if current.roots.is_empty() {
             return;
         }
         self.acks_since.get_or_insert(self.now);
+        if let ([root], [0]) = (&current.roots[..], &current.grown[..]) {
+            return self.core.acks.leaf(*root, lane, counter);
+        }
         for (root, xor) in self.anchors.current.acks() {
             self.core.acks.ack(root, xor);
         }

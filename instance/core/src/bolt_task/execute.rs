@@ -11,7 +11,7 @@ use crate::{
     task::UserError,
 };
 use egret_sdk::{Acking, BoltOutput, EmitError, Encoded, Tuple};
-use egret_wire::{cut::Frame, data::DataReader, edge_id::EdgeIds, header::Header};
+use egret_wire::{ack::Lane, cut::Frame, data::DataReader, edge_id::EdgeIds, header::Header};
 
 impl BoltTask {
     pub(super) fn execute_frame(
@@ -29,7 +29,9 @@ impl BoltTask {
             }
         };
         let edge_key = self.core.plan.plan().edge_key;
-        let ids = EdgeIds::new(edge_key, header.source, header.incarnation, self.core.task);
+        let (source, incarnation) = (header.source, header.incarnation);
+        let ids = EdgeIds::new(edge_key, source, incarnation, self.core.task);
+        let lane = Lane { source, incarnation, ids };
         let mut at = std::mem::take(&mut self.at);
         let mut pace = Pace::default();
         let mut now = outlet.now();
@@ -42,7 +44,13 @@ impl BoltTask {
             match read {
                 Ok(Some(bytes)) => {
                     self.anchors.current.become_tuple(ids.id(counter));
-                    self.execute_one(&header, Encoded { bytes, at: &at }, now, outlet);
+                    self.execute_one(
+                        &header,
+                        Encoded { bytes, at: &at },
+                        (&lane, counter),
+                        now,
+                        outlet,
+                    );
                     counter = counter.wrapping_add(1);
                 }
                 Ok(None) => break,
@@ -78,6 +86,7 @@ impl BoltTask {
         &mut self,
         header: &Header,
         encoded: Encoded<'_>,
+        place: (&Lane, u64),
         now: u64,
         outlet: &mut dyn Outlet,
     ) {
@@ -107,7 +116,7 @@ impl BoltTask {
         let executed = self.bolt.execute(&tuple, &mut out);
         match executed {
             Ok(()) if manual => {}
-            Ok(()) => collector.ack_current(),
+            Ok(()) => collector.ack_current(place),
             Err(error) if matches!(error.downcast_ref(), Some(EmitError::Stopping)) => {}
             Err(error) => collector.fail_tuple(anchor, &error),
         }
