@@ -72,7 +72,7 @@ function component(snapshot, component, select) {
       ["Acked", html`${rate(flow.ackedRate)} <small>${whole(flow.acked)}</small>`],
       ["Failed", html`${rate(flow.failedRate)} <small>${whole(flow.failed)}</small>`, flow.failed > 0 ? "bad" : ""],
       spout ? ["In flight", whole(component.pending)] : null,
-      spout ? ["Complete latency", html`${time(component.latency?.p50)} <small>99 %: ${time(component.latency?.p99)}</small>`] : null,
+      spout ? ["Complete latency p50", html`${time(component.latency?.p50)} <small>p99 ${time(component.latency?.p99)}</small>`] : null,
       ["Per tuple", time(flow.executeSeconds)],
       ["Busy", html`${share(flow.busy)} <small>busiest task</small>`],
       ["Waits", share(flow.waiting), waits(flow.waiting)],

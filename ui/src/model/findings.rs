@@ -5,7 +5,12 @@ use egret_topology::plan::ComponentKind;
 use egret_wire::control::Phase;
 
 /// Who waits less than this for somebody is not held back.
-const HELD_BACK: f64 = 0.05;
+const HELD_BACK: f64 = 0.1;
+/// Who waits this much is, whatever the other one does; below, the other one must be at work, for
+/// on a busy machine everybody waits now and then.
+const HELD_BACK_MUCH: f64 = 0.3;
+/// A task that works less than this has time to spare.
+const AT_WORK: f64 = 0.5;
 /// Who waits this much itself only passes on what holds it back.
 const PASSES_ON: f64 = 0.3;
 /// A task that works this much of its time can do no more.
@@ -109,6 +114,10 @@ fn holds_back(snapshot: &Snapshot, component: &Component) -> Option<Finding> {
     held.dedup_by(|a, b| a.from == b.from);
     let of_component = || snapshot.tasks.iter().filter(|task| task.component == component.name);
     let busiest = of_component().max_by(|a, b| busy(a).total_cmp(&busy(b)));
+    let much = held[0].waiting.is_some_and(|waiting| waiting >= HELD_BACK_MUCH);
+    if !much && busiest.is_none_or(|task| busy(task) < AT_WORK) {
+        return None;
+    }
     let waited_for = held[0].waits_for.and_then(|id| of_component().find(|task| task.id == id));
     let task = waited_for.or(busiest)?;
     let who: Vec<String> = held

@@ -183,6 +183,22 @@ fn who_only_passes_on_that_it_waits_is_not_blamed() {
 }
 
 #[test]
+fn a_little_waiting_for_somebody_who_has_time_is_no_finding() {
+    let waits = |busy: u64| {
+        shown(
+            all(|_, _| {}),
+            all(|id, report| match id {
+                1 => (report.blocked_on, report.backpressure_us) = (Some(TaskId(2)), 300_000),
+                2 => report.busy_us = busy,
+                _ => {}
+            }),
+        )
+    };
+    assert_eq!(waits(100_000).findings, []);
+    assert!(component(&waits(1_200_000), "b").holds_back);
+}
+
+#[test]
 fn a_wait_between_two_looks_belongs_to_the_only_edge() {
     let snapshot = shown(
         all(|_, _| {}),
