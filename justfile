@@ -32,6 +32,10 @@ run *args:
 sim *args:
     cargo run --release --package egret-sim -- {{args}}
 
+# Egret beside its peers: `just bench --quick`, `just bench --list`
+bench *args:
+    cargo xtask bench {{args}}
+
 # licences, banned crates, sources (needs cargo-deny)
 deny:
     cargo deny check bans licenses sources

@@ -1,4 +1,4 @@
-//! Fills the tables of docs/performance.md from `bench/results`, so that no figure is typed by hand.
+//! Fills the tables of docs/performance.md from `bench/results`: no figure is typed by hand.
 
 use crate::{
     report::{Measured, Report},

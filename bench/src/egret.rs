@@ -29,8 +29,8 @@ const START_WITHIN: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Time for what is in flight to be acked, for counts to be written, and for all to exit.
 const END_WITHIN: Duration = Duration::from_secs(120);
-/// A topology runs longer than its windows: it is noticed a little late that it has begun.
-const MARGIN: Duration = Duration::from_secs(2);
+/// What `egret run` exits with when it was interrupted and has drained.
+const INTERRUPTED: i32 = 130;
 
 /// Measures it once. `rate` is that of a paced spout.
 pub(crate) fn measure(
@@ -45,13 +45,7 @@ pub(crate) fn measure(
         totals: scratch.path().join("totals.json"),
         latency: scratch.path().join("latency.json"),
     };
-    let measured = match egret.stalls {
-        true => stall::DURATION,
-        false => plan.warm_up + plan.window * plan.windows,
-    };
     let mut command = command(egret, rate, plan, tools, &files);
-    let duration = (measured + MARGIN).as_secs_f64();
-    command.args(["--duration", &format!("{duration:.0}s")]);
     let machine = Machine::look()?;
     let running = Running::start(&mut command, log)?;
     let mut topology = Topology { egret, running, pods: Vec::new() };
@@ -60,8 +54,10 @@ pub(crate) fn measure(
         true => stall::watch(&topology)?,
         false => topology.windows(plan)?,
     };
+    topology.running.interrupt()?;
     let (summary, status) = topology.running.end(END_WITHIN)?;
-    ensure!(status.success(), "egret run: {status}\n{}", topology.running.tail());
+    let drained = status.code() == Some(INTERRUPTED);
+    ensure!(drained, "egret run: {status}\n{}", topology.running.tail());
     (run.stolen, run.dropped) = Machine::look()?.since(&machine);
     run.outcome = check::summary(&summary, egret.spout, egret.sink, egret.acked)?;
     if egret.totals {

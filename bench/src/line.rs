@@ -1,4 +1,4 @@
-//! What a measured program prints: a line with its counts at each window's edge, and one at its end.
+//! What a measured program prints: its counts at each window's edge, and what came out in the end.
 //!
 //! `SAMPLE {json}` at the end of the warm-up and of each window, `RESULT {json}` when everything
 //! has come to rest. Programs in other languages under `bench/peers` print the same.

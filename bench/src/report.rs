@@ -95,13 +95,15 @@ impl Row {
         Spread::of(worked.map(|window| window.done as f64 / window.all_cpu()))
     }
 
-    /// CPU seconds per second of the parts that this chooses.
-    pub(crate) fn cpu_share(&self, chosen: impl Fn(&str) -> bool) -> Option<Spread> {
-        let of = |window: &Window| {
-            let parts = window.cpu.iter().filter(|(part, _)| chosen(part));
-            parts.map(|(_, cpu)| cpu).sum::<f64>() / window.seconds
-        };
-        Spread::of(self.windows().map(of))
+    /// CPU seconds per second, by part. Of all windows together: what is idle uses less than a
+    /// tick in one of them.
+    pub(crate) fn cpu_shares(&self) -> BTreeMap<String, f64> {
+        let seconds: f64 = self.windows().map(|window| window.seconds).sum();
+        let mut shares = BTreeMap::new();
+        for (part, cpu) in self.windows().flat_map(|window| &window.cpu) {
+            *shares.entry(part.clone()).or_default() += cpu / seconds;
+        }
+        shares
     }
 
     /// CPU seconds of one stream manager per tuple, of the one that needs most.
@@ -194,6 +196,6 @@ mod tests {
         assert_eq!(row.rate().unwrap().median, 500.0);
         assert_eq!(row.per_cpu().unwrap().median, 500.0);
         assert_eq!(row.manager_cpu().unwrap().median, 0.001);
-        assert_eq!(row.cpu_share(|part| part == "words").unwrap().median, 0.25);
+        assert_eq!(row.cpu_shares()["words"], 0.25);
     }
 }

@@ -107,11 +107,11 @@ fn scenario(name: &'static str, about: &'static str, variants: Vec<Variant>) -> 
 
 /// Every scenario, in the order in which they run.
 pub(crate) fn all() -> Vec<Scenario> {
-    [peers(), own()].concat()
+    [rates(), latencies(), own()].concat()
 }
 
-/// What stands beside somebody else's program.
-fn peers() -> Vec<Scenario> {
+/// Rates beside those of others.
+fn rates() -> Vec<Scenario> {
     let four = ["spouts.words.parallelism=2", "bolts.count.parallelism=2"];
     let storm_four = Storm {
         spouts: 2,
@@ -166,6 +166,12 @@ fn peers() -> Vec<Scenario> {
                 variant("timely", Subject::Timely),
             ],
         ),
+    ]
+}
+
+/// Latency beside that of others.
+fn latencies() -> Vec<Scenario> {
+    vec![
         scenario(
             "latency",
             "1,000 tuples per second, acks, two pods: time from when each was due",

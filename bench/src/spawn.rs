@@ -2,7 +2,7 @@
 //! behind.
 
 use anyhow::{Context, bail};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::{
     fs::File,
     io::{BufRead, BufReader},
@@ -55,6 +55,12 @@ impl Running {
     /// Its process id.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Asks it to come to an end, as Ctrl-C does.
+    pub(crate) fn interrupt(&self) -> anyhow::Result<()> {
+        let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw).context("no such pid")?;
+        kill_process(pid, Signal::INT).context("cannot interrupt it")
     }
 
     /// Its next line, or `None` if none comes within this time. An error if it has ended.

@@ -8,12 +8,9 @@ use crate::{
 use anyhow::{Context, ensure};
 use std::{collections::BTreeMap, time::Duration};
 
-/// The sleep begins after 8 s and takes 10 s (bench/topologies/stall.yaml).
-pub(crate) const DURATION: Duration = Duration::from_secs(24);
-
 const WARM_UP: Duration = Duration::from_secs(3);
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// Looks after the sleep, before the run drains.
+/// Looks after the sleep, which begins after 8 s and takes 10 s (bench/topologies/stall.yaml).
 const LOOKS_AFTER: usize = 4;
 
 /// What the sleeper's gauge says.

@@ -1,7 +1,7 @@
 //! Tables of what was measured, for a terminal and for a document.
 
 use crate::{
-    figures::{self, Spread},
+    figures::{self, Spread, time},
     latency::Latency,
     report::{Measured, Row, Run},
 };
@@ -24,10 +24,6 @@ pub(crate) fn line(name: &str, run: &Run) -> String {
         text += &format!(", {:.0} % of the machine was stolen", run.stolen * 100.0);
     }
     text
-}
-
-fn time(seconds: f64) -> String {
-    figures::time(seconds)
 }
 
 /// A scenario as a table of columns of equal width.
@@ -106,35 +102,9 @@ fn remarks(measured: &Measured) -> Vec<String> {
             let first = problem.lines().next().unwrap_or_default();
             remarks.push(format!("{name}: WRONG, no speed: {first}"));
         }
-        if row.runs.is_empty() {
-            continue;
-        }
-        let mut parts = Vec::new();
-        if let (Some(bytes), Some(rate)) = (row.payload, row.rate())
-            && bytes >= 128
-        {
-            let payload = rate.median * f64::from(bytes);
-            parts.push(format!("{} of payload per second", figures::bytes(payload)));
-        }
-        if let Some(cpu) = row.manager_cpu() {
-            parts.push(format!("stream manager {} of CPU per tuple", time(cpu.median)));
-        }
-        if let Some(peak) = row.manager_peak() {
-            parts.push(format!("{} of memory", figures::bytes(peak as f64)));
-        }
-        if let Some(bytes) = row.value("frame_bytes") {
-            let tuples = row.value("frame_tuples").unwrap_or(0.0);
-            parts.push(format!("frames of {bytes:.0} B with {tuples:.0} tuples"));
-        }
-        if let (Some(p50), Some(p99)) = (row.complete(|l| l.p50), row.complete(|l| l.p99)) {
-            parts.push(format!("complete latency p50 {}, p99 {}", time(p50), time(p99)));
-        }
-        let dropped: u64 = row.runs.iter().map(|run| run.dropped).sum();
-        if dropped > 0 {
-            parts.push(format!("{dropped} datagrams dropped"));
-        }
-        if !parts.is_empty() {
-            remarks.push(format!("{name}: {}", parts.join(", ")));
+        let details = details(row);
+        if !details.is_empty() {
+            remarks.push(format!("{name}: {}", details.join(", ")));
         }
     }
     if let Some(drift) = measured.drift {
@@ -143,6 +113,33 @@ fn remarks(measured: &Measured) -> Vec<String> {
         remarks.push(format!("drift {percent:+.1} %{verdict}"));
     }
     remarks
+}
+
+fn details(row: &Row) -> Vec<String> {
+    let mut details = Vec::new();
+    if let (Some(bytes), Some(rate)) = (row.payload.filter(|bytes| *bytes >= 128), row.rate()) {
+        let payload = rate.median * f64::from(bytes);
+        details.push(format!("{} of payload per second", figures::bytes(payload)));
+    }
+    if let (Some(p50), Some(p99)) = (row.complete(|l| l.p50), row.complete(|l| l.p99)) {
+        details.push(format!("complete latency p50 {}, p99 {}", time(p50), time(p99)));
+    }
+    if let Some(bytes) = row.value("frame_bytes") {
+        let tuples = row.value("frame_tuples").unwrap_or(0.0);
+        details.push(format!("frames of {bytes:.0} B with {tuples:.0} tuples"));
+    }
+    if let (Some(cpu), Some(peak)) = (row.manager_cpu(), row.manager_peak()) {
+        let (cpu, peak) = (time(cpu.median), figures::bytes(peak as f64));
+        details.push(format!("a stream manager takes {cpu} per tuple and {peak}"));
+        let shares = row.cpu_shares();
+        let shares = shares.iter().map(|(part, share)| format!("{part} {:.1} %", share * 100.0));
+        details.push(format!("CPU of {}", shares.collect::<Vec<_>>().join(", ")));
+    }
+    let dropped: u64 = row.runs.iter().map(|run| run.dropped).sum();
+    if dropped > 0 {
+        details.push(format!("{dropped} datagrams dropped"));
+    }
+    details
 }
 
 #[cfg(test)]

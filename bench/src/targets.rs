@@ -224,7 +224,8 @@ impl Look<'_> {
     fn idle(&self) -> Option<Reached> {
         let idle = self.row("idle", "egret")?;
         // The command that plays the operator is no part of a pod.
-        let cpu = idle.cpu_share(|part| part != "main")?.median;
+        let shares = idle.cpu_shares();
+        let cpu: f64 = shares.iter().filter(|(part, _)| *part != "main").map(|(_, cpu)| cpu).sum();
         let peak = self.row("two-pods", "egret")?.manager_peak()? as f64;
         let standing = Standing::at_most(cpu, 0.02, 0.005).and(Standing::at_most(peak, 64e6, 32e6));
         let text = format!("{:.2}%; {}", cpu * 100.0, figures::bytes(peak));

@@ -1,13 +1,14 @@
 //! Data frames and ack frames, written and read.
 
-use crate::{LIFE, WORDS, words};
+use crate::{EDGE_KEY, LIFE, WORDS, words};
 use bytes::Bytes;
 use divan::{Bencher, counter::ItemsCount};
 use egret_topology::id::{Epoch, TaskId};
 use egret_wire::{
-    ack::{AckReader, AckWriter, Verdict},
+    ack::{AckReader, AckWriter, Lane, Verdict},
     cut::Frame,
     data::{DataReader, DataWriter, RootId, Roots},
+    edge_id::EdgeIds,
     header::{Header, Kind},
 };
 
@@ -51,17 +52,44 @@ fn read_data(bencher: Bencher<'_, '_>) {
     });
 }
 
+/// The same of leaves that follow each other, as a bolt that emits nothing acks them.
+fn run_frame() -> Bytes {
+    let ids = EdgeIds::new(EDGE_KEY, TaskId(0), LIFE, TaskId(1));
+    let lane = Lane { source: TaskId(0), incarnation: LIFE, ids };
+    let mut writer = AckWriter::new(LIFE);
+    writer.begin_run(&lane, 0, 0);
+    for seq in 1..WORDS as u64 {
+        assert!(writer.extend_run(&lane, seq, seq), "it follows the one before");
+    }
+    writer.finish(header(Kind::Ack))
+}
+
 #[divan::bench]
 fn write_acks(bencher: Bencher<'_, '_>) {
     bencher.counter(ItemsCount::new(WORDS)).bench(ack_frame);
 }
 
 #[divan::bench]
+fn write_run(bencher: Bencher<'_, '_>) {
+    bencher.counter(ItemsCount::new(WORDS)).bench(run_frame);
+}
+
+#[divan::bench]
 fn read_acks(bencher: Bencher<'_, '_>) {
-    let frame = Frame::whole(ack_frame()).expect("it was just written");
+    read(bencher, ack_frame());
+}
+
+#[divan::bench]
+fn read_run(bencher: Bencher<'_, '_>) {
+    read(bencher, run_frame());
+}
+
+fn read(bencher: Bencher<'_, '_>, acks: Bytes) {
+    let frame = Frame::whole(acks).expect("it was just written");
     let payload = frame.payload();
     bencher.counter(ItemsCount::new(WORDS)).bench(|| {
-        let mut reader = AckReader::new(&frame.header, &payload).expect("it was just written");
+        let mut reader =
+            AckReader::new(&frame.header, &payload, EDGE_KEY).expect("it was just written");
         let mut sum = 0;
         while let Ok(Some((seq, Verdict::Ack(xor)))) = reader.next() {
             sum ^= seq ^ xor;

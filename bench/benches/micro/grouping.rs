@@ -25,7 +25,7 @@ fn emit(bencher: Bencher<'_, '_>, tasks: u32, grouping: Grouping) {
             };
             let root = RootId { task: TaskId(0), incarnation: LIFE, seq };
             emitter.choose(&emission, 1).expect("the tuple fits its stream");
-            divan::black_box(emitter.append(0, DEFAULT_STREAM, &[root], word));
+            divan::black_box(emitter.append(0, &[root], word));
             seq += 1;
         }
         emitter.close_all();

@@ -1,4 +1,4 @@
-//! What single parts of the data path cost, in time and in allocations: `cargo bench -p egret-bench`.
+//! What parts of the data path cost, in time and allocations: `cargo bench -p egret-bench`.
 //!
 //! Every figure is of [`WORDS`] tuples of 20 letters or of one frame of them, so that parts can be
 //! added up. Divan, because it counts allocations itself; criterion would need an allocator with
@@ -28,6 +28,8 @@ static ALLOCATOR: AllocProfiler = AllocProfiler::system();
 const WORDS: usize = 1400;
 /// The life of every task here.
 const LIFE: Incarnation = Incarnation(1 << 50);
+/// The plan's.
+const EDGE_KEY: u64 = 7;
 
 fn main() {
     divan::main();
@@ -67,7 +69,7 @@ fn plan(tasks: u32, grouping: Grouping) -> PlanIndex {
         delivery: Delivery::AtLeastOnce,
         max_pending: 10_000,
         message_timeout_ms: 30_000,
-        edge_key: 7,
+        edge_key: EDGE_KEY,
         log_levels: Default::default(),
         components: vec![
             component("words", ComponentKind::Spout, vec![]),

@@ -7,6 +7,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.LongAdder;
 import org.HdrHistogram.ConcurrentHistogram;
 import org.HdrHistogram.Histogram;
@@ -32,8 +33,17 @@ import org.apache.storm.tuple.Values;
 public final class WordCount {
   private static final int WORDS = 450_000;
   private static final int LENGTH = 20;
+  /** Time from the last task's start to the first tuple: workers drop what comes before links. */
+  private static final long LINK_MILLIS = 3000;
+
   /** Time for everything in flight to be acked and counted. */
   private static final long REST_NANOS = 60_000_000_000L;
+
+  /**
+   * How a word begins that is there for others only. A worker keeps what it has received until a
+   * batch is full, however long that takes: the last words arrive only if something follows them.
+   */
+  private static final String FILLER = "#";
 
   private static final LongAdder emitted = new LongAdder();
   private static final LongAdder acked = new LongAdder();
@@ -41,7 +51,9 @@ public final class WordCount {
   private static final LongAdder executed = new LongAdder();
   private static final List<Map<String, Long>> counts = new CopyOnWriteArrayList<>();
   private static final Histogram latency = new ConcurrentHistogram(60_000_000_000L, 3);
-  private static volatile boolean stopped;
+  private static final AtomicInteger started = new AtomicInteger();
+  private static volatile boolean running;
+  private static volatile boolean draining;
   private static volatile boolean measuring;
 
   private WordCount() {}
@@ -53,7 +65,7 @@ public final class WordCount {
     private transient SpoutOutputCollector collector;
     private transient String[] words;
     private transient Random random;
-    private transient long started;
+    private transient long first;
     private transient long next;
 
     WordSpout(boolean tracked, double rate) {
@@ -66,18 +78,22 @@ public final class WordCount {
       collector = out;
       words = dictionary();
       random = new Random(context.getThisTaskId());
+      started.incrementAndGet();
     }
 
     @Override
     public void nextTuple() {
-      if (stopped) {
+      if (draining) {
+        fill();
+      }
+      if (!running) {
         return;
       }
       long now = System.nanoTime();
       long due = now;
       if (rate > 0) {
-        started = started == 0 ? now : started;
-        due = started + (long) (next * 1e9 / rate);
+        first = first == 0 ? now : first;
+        due = first + (long) (next * 1e9 / rate);
         if (due > now) {
           return;
         }
@@ -93,8 +109,21 @@ public final class WordCount {
       }
     }
 
+    /** Emits what nobody counts. */
+    private void fill() {
+      Values filler = new Values(FILLER + random.nextInt());
+      if (tracked) {
+        collector.emit(filler, new long[] {0});
+      } else {
+        collector.emit(filler);
+      }
+    }
+
     @Override
     public void ack(Object id) {
+      if (((long[]) id)[0] == 0) {
+        return;
+      }
       acked.increment();
       if (measuring) {
         latency.recordValue(Math.max(1, System.nanoTime() - ((long[]) id)[0]));
@@ -122,12 +151,16 @@ public final class WordCount {
       collector = out;
       mine = new HashMap<>();
       counts.add(mine);
+      started.incrementAndGet();
     }
 
     @Override
     public void execute(Tuple tuple) {
-      mine.merge(tuple.getString(0), 1L, Long::sum);
-      executed.increment();
+      String word = tuple.getString(0);
+      if (!word.startsWith(FILLER)) {
+        mine.merge(word, 1L, Long::sum);
+        executed.increment();
+      }
       collector.ack(tuple);
     }
 
@@ -176,8 +209,14 @@ public final class WordCount {
         new LocalCluster.Builder().withSupervisors(workers).withDaemonConf(daemons).build();
     cluster.submitTopology("word-count", config, builder.createTopology());
 
+    while (started.get() < spouts + bolts) {
+      Thread.sleep(100);
+    }
+    Thread.sleep(LINK_MILLIS);
+    running = true;
     measure(args, tracked);
-    stopped = true;
+    running = false;
+    draining = true;
     rest(tracked);
     result(tracked);
     System.out.flush();
@@ -204,19 +243,15 @@ public final class WordCount {
     measuring = false;
   }
 
-  /** Returns when nothing is in flight, or after a while. */
+  /** Returns when all words are counted and acked, or after a while. */
   private static void rest(boolean tracked) throws InterruptedException {
     long until = System.nanoTime() + REST_NANOS;
-    long before = -1;
-    while (System.nanoTime() < until) {
-      long now = emitted.sum() + executed.sum() + acked.sum();
-      boolean all = executed.sum() == emitted.sum() && (!tracked || acked.sum() == emitted.sum());
-      if (all && now == before) {
-        return;
-      }
-      before = now;
+    boolean all = false;
+    while (!all && System.nanoTime() < until) {
       Thread.sleep(200);
+      all = executed.sum() == emitted.sum() && (!tracked || acked.sum() == emitted.sum());
     }
+    draining = false;
   }
 
   private static void result(boolean tracked) {
