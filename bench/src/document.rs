@@ -58,7 +58,7 @@ fn tables(reports: &[Report]) -> String {
     }
     let mut machine = String::new();
     for (report, measured) in &newest {
-        text += &format!("\n### {}\n\n{}.\n\n", measured.name, measured.about);
+        text += &format!("\n### {}\n\nMeasured: {}.\n\n", measured.name, measured.about);
         let facts = report.facts.text().replace('\n', "; ");
         if facts != machine {
             text += &format!("On {facts}.\n\n");

@@ -67,6 +67,8 @@ pub(crate) fn measure(
     if egret.pace.is_some() {
         let json = std::fs::read(&files.latency).context("the spout wrote no latency")?;
         run.latency = Some(serde_json::from_slice(&json)?);
+    }
+    if egret.acked {
         run.complete = Some(complete(&summary)?);
     }
     Ok(run)

@@ -10,9 +10,9 @@ use anyhow::{Context, ensure};
 
 /// A word of 20 letters, tracked, over three links and back, may cost as much as this many bytes
 /// that quinn alone moves over three links.
-const WORD_IN_BYTES: f64 = 400.0;
+const WORD_IN_BYTES: f64 = 320.0;
 /// Of tuples of 1 KiB, a CPU second must move this share of what quinn alone moves.
-const SHARE_AT_1_KIB: f64 = 0.25;
+const SHARE_AT_1_KIB: f64 = 0.3;
 
 /// Whether both bounds are kept; says how far off they are.
 pub(crate) fn judge(measured: &Measured) -> anyhow::Result<String> {

@@ -73,9 +73,20 @@ pub(crate) struct Window {
 }
 
 impl Window {
+    fn rate(&self) -> f64 {
+        self.done as f64 / self.seconds
+    }
+
     /// All processes together.
     pub(crate) fn all_cpu(&self) -> f64 {
         self.cpu.values().sum()
+    }
+}
+
+impl Run {
+    /// Tuples (or bytes) per second.
+    pub(crate) fn rate(&self) -> Option<Spread> {
+        Spread::of(self.windows.iter().map(Window::rate))
     }
 }
 
@@ -86,7 +97,7 @@ impl Row {
 
     /// Tuples (or bytes) per second.
     pub(crate) fn rate(&self) -> Option<Spread> {
-        Spread::of(self.windows().map(|window| window.done as f64 / window.seconds))
+        Spread::of(self.windows().map(Window::rate))
     }
 
     /// Tuples (or bytes) per second of CPU time.

@@ -41,7 +41,7 @@ pub(crate) fn run(
         let variant = &scenario.variants[n];
         match one(variant, plan, &rows, scenario, tools) {
             Ok(run) => {
-                println!("  {}", table::line(&variant.name, &run));
+                println!("  {}", table::line(&rows[n], &run));
                 rows[n].runs.push(run);
             }
             Err(error) => {
@@ -110,11 +110,7 @@ fn one(
 /// By how much the last run of a variant differs from its first.
 fn drift(row: &Row) -> Option<f64> {
     let [first, .., last] = &row.runs[..] else { return None };
-    let rate = |run: &Run| {
-        let row = Row { runs: vec![run.clone()], ..Row::default() };
-        row.rate().map(|rate| rate.median)
-    };
-    Some(rate(last)? / rate(first)? - 1.0)
+    Some(last.rate()?.median / first.rate()?.median - 1.0)
 }
 
 #[cfg(test)]

@@ -9,13 +9,13 @@ use crate::{
 const HEADINGS: [&str; 7] =
     ["", "per second", "least to most", "per CPU second", "p50", "p99", "p99.9"];
 
-/// One run in one line.
-pub(crate) fn line(name: &str, run: &Run) -> String {
-    let row = Row { name: name.to_owned(), runs: vec![run.clone()], ..Row::default() };
-    let mut text = name.to_owned();
-    if let Some(rate) = row.rate() {
-        let [low, high] = [rate.min, rate.max].map(figures::rate);
-        text += &format!(": {} per second ({low} to {high})", figures::rate(rate.median));
+/// The latest run of a variant in one line.
+pub(crate) fn line(row: &Row, run: &Run) -> String {
+    let of = |value| scaled(row.payload, value);
+    let mut text = row.name.clone();
+    if let Some(rate) = run.rate() {
+        let (low, high) = (of(rate.min), of(rate.max));
+        text += &format!(": {} per second ({low} to {high})", of(rate.median));
     }
     if let Some(latency) = run.latency {
         text += &format!(", p50 {}, p99 {}", time(latency.p50), time(latency.p99));
@@ -67,15 +67,17 @@ pub(crate) fn markdown(measured: &Measured) -> String {
     text
 }
 
+/// Tuples, or bytes where nothing else is counted.
+fn scaled(payload: Option<u32>, value: f64) -> String {
+    if payload.is_some() { figures::rate(value) } else { figures::bytes(value) }
+}
+
 fn cells(measured: &Measured) -> Vec<[String; 7]> {
     measured.variants.iter().filter(|row| !row.runs.is_empty()).map(cells_of).collect()
 }
 
 fn cells_of(row: &Row) -> [String; 7] {
-    let scaled = |value: f64| match row.payload {
-        Some(_) => figures::rate(value),
-        None => figures::bytes(value),
-    };
+    let scaled = |value| scaled(row.payload, value);
     let of = |spread: Option<Spread>| spread.map(|s| scaled(s.median)).unwrap_or_default();
     let spread = row.rate().map(|rate| format!("{} to {}", scaled(rate.min), scaled(rate.max)));
     let at = |figure: fn(&Latency) -> f64| row.latency(figure).map(time).unwrap_or_default();
