@@ -17,9 +17,9 @@ fn what_somebody_else_has_made_is_neither_changed_nor_deleted() {
     let policy = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: t}\n\
                   spec: {podSelector: {}, policyTypes: [Ingress]}\n";
     namespace.apply(policy).unwrap();
-    let kinds = "configmap/t-plan,networkpolicy/t";
     let path = "jsonpath={range .items[*]}{.metadata.uid} {.metadata.resourceVersion}\n{end}";
-    let look = || namespace.kubectl(&["get", kinds, "--output", path]).unwrap();
+    let args = ["get", "configmap/t-plan", "networkpolicy/t", "--output", path];
+    let look = || namespace.kubectl(&args).unwrap();
     let before = look();
     let topology = namespace.deploy("t", SPEC).unwrap();
     for taken in ["configmap/t-plan", "networkpolicy/t"] {

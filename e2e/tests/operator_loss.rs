@@ -8,7 +8,7 @@ use egret_e2e::{
     installed::{DEPLOYMENT, NAMESPACE, SELECTOR},
     wait::Wait,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{sync::Mutex, time::Duration};
 
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -169,11 +169,22 @@ fn an_operator_that_helm_uninstalls_leaves_nothing_that_hangs() {
         helm(&[&["install", "egret", chart, "--wait", "--timeout=120s"], &values[..]].concat());
         helm(&["test", "egret", "--timeout=60s"]);
         let topology = namespace.deploy("t", SPEC).unwrap();
+        // Taking many finalizers away takes longer than Helm needs to delete rights.
+        let many = "podTemplate: {spec: {nodeSelector: {no: such}}}\nspouts: [{name: words}]\n";
+        let many = (0..30).map(|i| namespace.deploy(&format!("m{i}"), many).unwrap());
+        for waiting in many.collect::<Vec<_>>() {
+            let finalizers =
+                |object: &Value| object["metadata"]["finalizers"].as_array().map(Vec::len);
+            waiting.until("a finalizer", PATIENCE, finalizers).unwrap();
+        }
         topology.condition("Ready", "True", PATIENCE).unwrap();
         let finalizers = || topology.object().unwrap()["metadata"]["finalizers"].take();
         assert_eq!(finalizers(), json!(["egret.dev/drain"]));
         helm(&["uninstall", "egret", "--timeout=120s"]);
         assert!(finalizers().is_null());
+        let path = "jsonpath={.items[*].metadata.finalizers}";
+        let all = namespace.kubectl(&["get", "topologies", "--output", path]).unwrap();
+        assert_eq!(all, "");
         flowing(&topology.pods().unwrap()[0]);
         let left = ["get", "leases,roles,rolebindings,jobs,deployments", "--output=name"];
         system.until("nothing left", PATIENCE, &left, |names| names.trim().is_empty()).unwrap();

@@ -33,8 +33,8 @@ pub enum Error {
         /// Its words.
         why: String,
     },
-    /// It was changed meanwhile, by somebody else.
-    #[error("{what} was changed by somebody else")]
+    /// It is not as it was read.
+    #[error("{what} has changed meanwhile; it is read again")]
     Stale {
         /// What was written.
         what: String,
