@@ -138,9 +138,9 @@ fn answer(manager: &Manager, request: &Request<Incoming>) -> Result<Vec<u8>, Ref
     if request.method() != Method::GET {
         return Err((StatusCode::METHOD_NOT_ALLOWED, "only GET"));
     }
-    // A page of a browser that was led here by a name of its own.
-    let host = request.headers().get(header::HOST);
-    if host.is_none_or(|host| host != "localhost") {
+    // A page of a browser may be led here by a name of its own.
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    if !host.is_some_and(is_ours) {
         return Err((StatusCode::FORBIDDEN, "the host is not localhost"));
     }
     let now = manager.now();
@@ -157,6 +157,12 @@ fn answer(manager: &Manager, request: &Request<Incoming>) -> Result<Vec<u8>, Ref
         }
         _ => Err((StatusCode::NOT_FOUND, "there is /look, /plan and /samples")),
     }
+}
+
+/// `localhost` or its address, with or without a port.
+fn is_ours(host: &str) -> bool {
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    name == "localhost" || name == "127.0.0.1"
 }
 
 fn json(of: &impl Serialize) -> Result<Vec<u8>, Refused> {
@@ -196,6 +202,12 @@ mod tests {
         for wrong in ["", "from=1&to=2", "from=a&stream=0&to=1", "from=1&stream=-1&to=2"] {
             assert_eq!(edge(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn only_who_means_this_machine_is_answered() {
+        assert!(["localhost", "localhost:4740", "127.0.0.1:4740"].into_iter().all(is_ours));
+        assert!(!["", "evil.example", "localhost.evil.example:80"].into_iter().any(is_ours));
     }
 
     #[test]

@@ -152,7 +152,8 @@ fn fifty_components_with_long_names_keep_the_page_in_shape() {
         page.resize(width, 800);
         page.until(&format!("innerWidth === {width}"));
         page.assert_no_sideways_scroll(&width.to_string());
-        let cut = "[...document.querySelectorAll('.node')].filter(node => node.scrollWidth > node.clientWidth + 1).length";
+        let cut = "[...document.querySelectorAll('.node')]
+            .filter(node => node.scrollWidth > node.clientWidth + 1).length";
         assert_eq!(page.value(cut), 0, "at {width} pixels");
     }
     page.assert_well_behaved();

@@ -58,7 +58,8 @@ fn every_component_edge_task_and_pod_is_there_and_rates_move() {
     assert_eq!(page.value("document.querySelectorAll('.edge-label').length"), 5);
     assert_eq!(page.value("document.querySelectorAll('.edge path.line').length"), 5);
     page.until("/^[1-9].*\\/s$/.test(document.querySelector('.node.spout .number').innerText)");
-    page.until("[...document.querySelectorAll('.edge-label')].filter(e => /^[1-9]/.test(e.innerText)).length >= 4");
+    let labels = "[...document.querySelectorAll('.edge-label')]";
+    page.until(&format!("{labels}.filter(label => /^[1-9]/.test(label.innerText)).length >= 4"));
     let total = "document.querySelector('.tile .more').innerText";
     let before = page.value(total);
     page.until(&format!("{total} !== {before}"));
