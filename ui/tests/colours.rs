@@ -1,5 +1,5 @@
-//! The colours of the page can be told apart: WCAG 2.2 asks for a contrast of 4.5 for text, and of 3
-//! for lines that mean something.
+//! The colours of the page can be told apart: WCAG 2.2 asks for a contrast of 4.5 for text, and of
+//! 3 for lines that mean something.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so")]
 
