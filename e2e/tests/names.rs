@@ -35,6 +35,9 @@ fn what_somebody_else_has_made_is_neither_changed_nor_deleted() {
             assert_eq!(look(), before);
         }
         namespace.kubectl(&["delete", taken]).unwrap();
+        // The operator would look again by itself, after half a minute.
+        let seen = format!("seen={name}");
+        namespace.kubectl(&["annotate", "--overwrite", &topology.resource(), &seen]).unwrap();
     }
     topology.condition("Ready", "True", PATIENCE).unwrap();
 }
