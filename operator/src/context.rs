@@ -81,6 +81,14 @@ impl Runs {
         self.lock().entry(uid.to_owned()).or_default().clone()
     }
 
+    /// Waits until nobody looks at a topology any more.
+    pub async fn settled(&self, uid: &str) {
+        let run = self.lock().get(uid).cloned();
+        if let Some(run) = run {
+            drop(run.lock().await);
+        }
+    }
+
     /// Forgets a topology that is gone.
     pub fn forget(&self, uid: &str) {
         self.lock().remove(uid);
@@ -139,6 +147,17 @@ mod tests {
     use super::*;
     use kube::ResourceExt;
     use serde_json::json;
+
+    #[tokio::test]
+    async fn a_topology_is_settled_when_the_look_at_it_is_over() {
+        let runs = Runs::default();
+        let look = runs.of("u").lock_owned().await;
+        let mut settled = Box::pin(runs.settled("u"));
+        assert!(futures::poll!(&mut settled).is_pending());
+        drop(look);
+        settled.await;
+        runs.settled("unknown").await;
+    }
 
     #[test]
     fn a_topology_that_cannot_be_read_is_still_known_by_its_name() {

@@ -10,11 +10,15 @@ use egret_crd::Topology;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client, ResourceExt, api::ListParams, runtime::reflector::Store};
 use std::{collections::BTreeSet, time::Duration};
+use tokio::time;
 
 /// Time between two looks for what was missed: it costs a few hundred bytes each.
 pub const EVERY: Duration = Duration::from_secs(600);
 /// Topologies that are gone and wait to be forgotten.
 pub const WAITING: usize = 4096;
+
+/// For a look that is under way.
+const LOOK_WITHIN: Duration = Duration::from_secs(5);
 
 /// Forgets a topology that is gone, and deletes its CA.
 pub async fn forget(
@@ -24,6 +28,8 @@ pub async fn forget(
     metrics: &Metrics,
     uid: &str,
 ) -> Result<(), apply::Error> {
+    // A look that is under way would make again what is taken away. One that lasts is swept later.
+    let _ = time::timeout(LOOK_WITHIN, runs.settled(uid)).await;
     runs.forget(uid);
     metrics.staged(uid, None);
     apply::forget_authority(client, namespace, uid).await
