@@ -46,8 +46,8 @@ fn a_resource_that_cannot_be_read_is_told_so_and_disturbs_nobody() {
     let Some(cluster) = Cluster::own_with_operator_for_test() else { return };
     let namespace = Namespace::new(&cluster, "unreadable").unwrap();
     let lenient = Lenient::new(&cluster);
-    let odd = "apiVersion: egret.dev/v1alpha1\nkind: Topology\nmetadata: {name: odd}\nspec: {spouts: \
-               {in: another shape}, pods: 1}\n";
+    let odd = "apiVersion: egret.dev/v1alpha1\nkind: Topology\nmetadata: {name: odd}\n\
+               spec: {spouts: {in: another shape}, pods: 1}\n";
     // The API server takes a moment until it goes by what the kind is now.
     let applied = Wait::new("topology/odd", "admitted", PATIENCE)
         .until(|| namespace.apply(odd).map_err(|error| error.to_string()));

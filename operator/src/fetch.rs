@@ -191,7 +191,10 @@ mod tests {
         let whose = |owners: serde_json::Value| {
             Whose::of(&serde_json::from_value(json!({"ownerReferences": owners})).unwrap(), "u")
         };
-        let owner = |version: &str, kind: &str, uid: &str| json!([{"apiVersion": version, "kind": kind, "name": "t", "uid": uid}]);
+        let owner = |version: &str, kind: &str, uid: &str| {
+            let name = "t";
+            json!([{"apiVersion": version, "kind": kind, "name": name, "uid": uid}])
+        };
         assert_eq!(whose(owner("egret.dev/v1alpha1", "Topology", "u")), Whose::Ours);
         assert_eq!(whose(owner("egret.dev/v1alpha1", "Topology", "v")), Whose::Namesake);
         assert_eq!(whose(owner("apps/v1", "ReplicaSet", "v")), Whose::Foreign);

@@ -99,7 +99,10 @@ mod tests {
             let now = "2026-01-01T00:00:20Z".parse().unwrap();
             holder(&serde_json::from_value(spec).unwrap(), now)
         };
-        let held = |by: &str, renewed: &str| json!({"holderIdentity": by, "leaseDurationSeconds": 15, "renewTime": renewed});
+        let held = |by: &str, renewed: &str| {
+            let seconds = 15;
+            json!({"holderIdentity": by, "leaseDurationSeconds": seconds, "renewTime": renewed})
+        };
         assert_eq!(holder(held("a", "2026-01-01T00:00:10.000000Z")).as_deref(), Some("a"));
         assert_eq!(holder(held("a", "2026-01-01T00:00:01.000000Z")), None);
         assert_eq!(holder(held("", "2026-01-01T00:00:10.000000Z")), None);
