@@ -29,8 +29,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The hidden subcommand: `ceiling FRAME WARM_UP WINDOW WINDOWS`, times in seconds.
-pub(crate) const ROLE: &str = "ceiling";
+/// The hidden subcommand: `__ceiling FRAME WARM_UP WINDOW WINDOWS`, times in seconds.
+pub(crate) const ROLE: &str = "__ceiling";
 
 const UID: &str = "ceiling";
 /// Certificates outlive any run.

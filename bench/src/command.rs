@@ -179,11 +179,19 @@ fn print_targets(report: &Report) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{attended, ceiling, small_buffers};
     use clap::CommandFactory;
 
     #[test]
     fn the_command_line_contradicts_itself_nowhere() {
         Options::command().debug_assert();
+    }
+
+    #[test]
+    fn no_scenario_is_called_like_a_role() {
+        for role in ["describe", "run", attended::ROLE, ceiling::ROLE, small_buffers::ROLE] {
+            assert!(scenarios::all().iter().all(|scenario| scenario.name != role), "{role}");
+        }
     }
 
     #[test]

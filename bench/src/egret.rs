@@ -2,7 +2,7 @@
 //! the edges of windows.
 
 use crate::{
-    check,
+    attended, check,
     facts::Machine,
     latency::Latency,
     metrics::Page,
@@ -82,11 +82,11 @@ struct Files {
 
 fn command(egret: &Egret, rate: Option<f64>, plan: &Plan, tools: &Tools, files: &Files) -> Command {
     let mut command = if egret.small_buffers {
-        let mut command = Command::new(&tools.bench);
+        let mut command = attended::command(&tools.bench, &tools.bench);
         command.arg(small_buffers::ROLE).arg(&tools.egret);
         command
     } else {
-        Command::new(&tools.egret)
+        attended::command(&tools.bench, &tools.egret)
     };
     let topology = tools.root.join("bench/topologies").join(egret.topology);
     command.arg("run").arg(topology).args(["--quiet", "--summary", "json"]);

@@ -2,6 +2,7 @@
 //!
 //! `cargo xtask bench` builds and runs it; docs/performance.md says how to read what it prints.
 
+mod attended;
 mod ceiling;
 mod check;
 mod command;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
     match role.as_str() {
         // `egret run --instance` calls these two.
         "describe" | "run" => egret_instance::main(components::registry()),
+        attended::ROLE => told(attended::main()),
         ceiling::ROLE => told(ceiling::main()),
         small_buffers::ROLE => told(small_buffers::main()),
         _ => told(command::main()),

@@ -1,7 +1,7 @@
 //! Measures a program that prints its counts: the ceiling, and other people's engines.
 
 use crate::{
-    ceiling, check,
+    attended, ceiling, check,
     facts::Machine,
     line::{self, Line, Sample},
     maven,
@@ -81,7 +81,7 @@ fn window(from: &(Sample, Usage), to: &(Sample, Usage)) -> Window {
 /// The program with its own arguments; warm-up, window and windows follow.
 fn command(subject: &Subject, rate: Option<f64>, tools: &Tools) -> anyhow::Result<Command> {
     let java = |peer: &str, options: &[&str], args: &[String]| -> anyhow::Result<Command> {
-        let mut command = Command::new("java");
+        let mut command = attended::command(&tools.bench, Path::new("java"));
         command.arg(HEAP).args(options);
         command.arg("-cp").arg(maven::class_path(tools, peer)?).arg("bench.WordCount").args(args);
         Ok(command)
@@ -89,7 +89,7 @@ fn command(subject: &Subject, rate: Option<f64>, tools: &Tools) -> anyhow::Resul
     match subject {
         Subject::Egret(_) => bail!("a topology is measured by its stream managers"),
         Subject::Ceiling { frame } => {
-            let mut command = Command::new(&tools.bench);
+            let mut command = attended::command(&tools.bench, &tools.bench);
             command.args([ceiling::ROLE, &frame.to_string()]);
             Ok(command)
         }
@@ -105,7 +105,10 @@ fn command(subject: &Subject, rate: Option<f64>, tools: &Tools) -> anyhow::Resul
             let args = [sources.to_string(), counters.to_string(), checkpoints.to_string()];
             java("flink", &options, &args)
         }
-        Subject::Timely => Ok(Command::new(tools.peers.join("timely/release/timely-word-count"))),
+        Subject::Timely => {
+            let program = tools.peers.join("timely/release/timely-word-count");
+            Ok(attended::command(&tools.bench, &program))
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use seccompiler::{
 use std::{collections::BTreeMap, os::unix::process::CommandExt, process::Command};
 
 /// The hidden subcommand; what follows it is run.
-pub(crate) const ROLE: &str = "with-small-buffers";
+pub(crate) const ROLE: &str = "__with-small-buffers";
 
 /// Arguments of `setsockopt`.
 const LEVEL: u8 = 1;
