@@ -3,8 +3,8 @@
 //!
 //! Prints a SAMPLE line at each window's edge and a RESULT line when everything is counted.
 
+use hashbrown::HashMap;
 use std::{
-    collections::HashMap,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
@@ -26,6 +26,9 @@ const LENGTH: usize = 20;
 const BATCH: u64 = 1_000;
 /// Batches in flight: 10,000 words, as everywhere.
 const PENDING: u64 = 10;
+
+/// Of fixed length: nothing is allocated per word.
+type Word = [u8; LENGTH];
 
 #[derive(Default)]
 struct Watch {
@@ -71,8 +74,8 @@ fn work(worker: &mut Worker, watch: &Arc<Watch>) {
     let probe = ProbeHandle::new();
     let of_counter = watch.clone();
     worker.dataflow::<u64, _, _>(|scope| {
-        let mut counts: HashMap<String, u64> = HashMap::new();
-        let to_worker_1 = Exchange::new(|_: &String| 1);
+        let mut counts: HashMap<Word, u64> = HashMap::new();
+        let to_worker_1 = Exchange::new(|_: &Word| 1);
         input.to_stream(scope).probe_with(&probe).sink(to_worker_1, "count", {
             move |(words, frontier)| {
                 words.for_each_stamp(|_, batches| {
@@ -101,14 +104,14 @@ fn work(worker: &mut Worker, watch: &Arc<Watch>) {
 
 fn emit(
     worker: &mut Worker,
-    mut input: InputHandle<u64, timely::container::CapacityContainerBuilder<Vec<String>>>,
+    mut input: InputHandle<u64, timely::container::CapacityContainerBuilder<Vec<Word>>>,
     watch: &Watch,
 ) {
-    let words: Vec<String> = (0..WORDS).map(word).collect();
+    let words: Vec<Word> = (0..WORDS).map(word).collect();
     let mut emitted = 0;
     while !watch.stop.load(Relaxed) {
         for _ in 0..BATCH {
-            input.send(words[(random(emitted) % WORDS) as usize].clone());
+            input.send(words[(random(emitted) % WORDS) as usize]);
             emitted += 1;
         }
         input.advance_to(emitted / BATCH);
@@ -119,9 +122,8 @@ fn emit(
     }
 }
 
-fn word(n: u64) -> String {
-    let letter = |i| char::from(b'a' + (random(n * LENGTH as u64 + i) % 26) as u8);
-    (0..LENGTH as u64).map(letter).collect()
+fn word(n: u64) -> Word {
+    std::array::from_fn(|i| b'a' + (random(n * LENGTH as u64 + i as u64) % 26) as u8)
 }
 
 /// The `n`th random number (SplitMix64).
