@@ -102,6 +102,9 @@ impl Channel {
         let mut kept = self.shared.lock();
         kept.plan = Some(plan.clone());
         kept.refused = None;
+        // Whoever pushes has told that it is not in force yet: the next answers are news, also if
+        // they say what was said of the plan before.
+        kept.told = None;
         drop(kept);
         let (fleet, shared) = (self.fleet.clone(), self.shared.clone());
         tokio::spawn(async move {
