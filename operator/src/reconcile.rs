@@ -29,6 +29,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
+use tokio::time;
 
 /// Time until the next look while things move; what moves also wakes the controller.
 const SOON: Duration = Duration::from_secs(1);
@@ -38,6 +39,10 @@ const STEADY: Duration = Duration::from_secs(5);
 const RARELY: Duration = Duration::from_secs(600);
 /// The same if the API server refuses something for what it is: a quota may be raised.
 const REFUSED: Duration = Duration::from_secs(30);
+
+/// For one look: a request that never ends must not hold a topology up. What a look has done is
+/// seen by the next one.
+const LOOK_WITHIN: Duration = Duration::from_secs(60);
 
 /// Time beyond drain and close after which a deleted topology is let go, in milliseconds: an API
 /// server that was away may be back by then.
@@ -61,6 +66,9 @@ pub enum Error {
     /// A spec could not be kept; a mistake of this program.
     #[error("the spec cannot be written: {0}")]
     Spec(#[from] serde_json::Error),
+    /// The API server has taken a request and does not answer it.
+    #[error("a look at it did not end within {LOOK_WITHIN:?}: the API server is slow or gone")]
+    Late,
 }
 
 /// Why a topology is not accepted.
@@ -86,7 +94,15 @@ impl Error {
 pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Error> {
     let began = Instant::now();
     let looked = match &guarded.0 {
-        Ok(topology) => look(topology, &context).await,
+        Ok(topology) => match time::timeout(LOOK_WITHIN, look(topology, &context)).await {
+            Ok(looked) => looked,
+            Err(_) => {
+                // Whether the record was written is not known.
+                let run = context.runs.of(&topology.uid().unwrap_or_default());
+                run.lock().await.record = None;
+                Err(Error::Late)
+            }
+        },
         Err(invalid) => unreadable(invalid, &guarded, &context).await,
     };
     let outcome = match &looked {
