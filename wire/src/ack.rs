@@ -330,6 +330,7 @@ mod tests {
             let mut pushed = Vec::new();
             let (mut seq, mut counter) = (0, 0);
             for (random, op, xor, cause) in &entries {
+                counter += u64::from(*op == 7);
                 let verdict = match op {
                     0 => Verdict::Ack(*xor),
                     1 => Verdict::Fail(cause),
@@ -341,14 +342,10 @@ mod tests {
                 if *op < 3 {
                     writer.push(seq, verdict);
                 } else {
-                    counter += u64::from(*op == 7);
-                    let verdict = Verdict::Ack(lane().ids.id(counter));
                     if !writer.extend_run(&lane(), counter, seq) {
                         writer.begin_run(&lane(), counter, seq);
                     }
                     counter += 1;
-                    pushed.push((seq, verdict));
-                    continue;
                 }
                 pushed.push((seq, verdict));
             }
