@@ -191,7 +191,7 @@ impl Turn<'_> {
             Ok(before) => before,
             Err(error) => return self.take_blindly(error.refusal()?).await,
         };
-        let seen = self.see();
+        let mut seen = self.see();
         let mut refused = self.accept(judged, before.as_ref());
         let accepted = self.run.accepted.clone();
         let (mut record, lost) = match &before {
@@ -209,6 +209,8 @@ impl Turn<'_> {
             let outcome = self.go_on(&mut record, before.as_ref(), logical, &seen).await?;
             refused = refused.or(outcome);
         }
+        // What is told is told of the plan that goes with this generation, which may be new.
+        (seen.flow, seen.answers) = self.hear();
         let stage = record.stage;
         self.context.metrics.staged(self.owner.uid, Some(stage));
         if self.deleting && (stage == Stage::Down || accepted.is_none()) {
@@ -250,16 +252,20 @@ impl Turn<'_> {
     }
 
     fn see(&mut self) -> Seen {
+        let (flow, answers) = self.hear();
+        if let Some(flow) = &flow {
+            self.run.watch.look(self.now, flow);
+        }
+        Seen { pods: pods_of(self.context, &self.owner), flow, answers }
+    }
+
+    /// The last answers, and what they say of the newest plan.
+    fn hear(&self) -> (Option<Flow>, Answers) {
         let channel = self.run.channel.as_ref();
         let answers = channel.and_then(|channel| channel.answers());
         let plan = channel.and_then(|channel| channel.plan());
         let flow = plan.zip(answers.as_ref()).map(|(plan, answers)| Flow::of(&plan, answers));
-        let pods = pods_of(self.context, &self.owner);
-        let seen = Seen { pods, flow, answers: answers.unwrap_or_default() };
-        if let Some(flow) = &seen.flow {
-            self.run.watch.look(self.now, flow);
-        }
-        seen
+        (flow, answers.unwrap_or_default())
     }
 
     /// Who holds up what does not move.

@@ -43,8 +43,9 @@ impl Turn<'_> {
         if self.run.told.as_ref() == Some(&told) {
             return Ok(());
         }
-        let known = self.topology.status.as_ref() == Some(&told);
-        if !known {
+        // Never compared with what the watch shows if something was told since: that may be older,
+        // and equal to the second.
+        if before.as_ref() != Some(&told) {
             apply::status(&self.context.client, &self.owner, &told).await?;
         }
         if let Some((reason, words)) = refused {
