@@ -2,7 +2,7 @@
 
 use crate::names;
 use egret_topology::id::PodId;
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodStatus};
 use std::net::IpAddr;
 
 /// A pod as it is.
@@ -22,14 +22,13 @@ pub struct ObservedPod {
     pub ip: Option<IpAddr>,
     /// It will be gone soon.
     pub terminating: bool,
-    /// It will never run again: evicted, or its node is lost.
-    pub failed: bool,
+    /// Why it will never do all its work again, if so: it was evicted, its node is lost, or a task
+    /// has exited as if that were planned.
+    pub ended: Option<String>,
     /// Its stream manager is ready.
     pub ready: bool,
     /// Every task has exited as planned.
     pub exited: bool,
-    /// Some task has.
-    pub some_exited: bool,
     /// Why it does not start, if somebody has to do something about it.
     pub trouble: Option<Trouble>,
 }
@@ -87,14 +86,29 @@ pub fn pod(pod: &Pod) -> Option<ObservedPod> {
         definition: annotation(names::DEFINITION).cloned().unwrap_or_default(),
         ip: status.pod_ip.as_deref().and_then(|ip| ip.parse().ok()),
         terminating: metadata.deletion_timestamp.is_some(),
-        failed: phase == "Failed" || status.reason.as_deref() == Some("NodeLost"),
+        ended: ended(&status),
         ready: condition("Ready").is_some_and(|ready| ready.status == "True"),
         exited: phase == "Succeeded"
             || (!containers.is_empty() && containers.iter().all(has_exited)),
-        some_exited: phase == "Succeeded" || containers.iter().any(has_exited),
         trouble: unschedulable(condition("PodScheduled"))
             .or_else(|| sidecars.iter().chain(containers).find_map(waiting)),
     })
+}
+
+fn ended(status: &PodStatus) -> Option<String> {
+    let phase = status.phase.as_deref().unwrap_or_default();
+    let reason = status.reason.as_deref().unwrap_or_default();
+    if phase == "Failed" || reason == "NodeLost" {
+        let words = [reason, status.message.as_deref().unwrap_or_default()];
+        let words: Vec<&str> = words.into_iter().filter(|words| !words.is_empty()).collect();
+        let words = if words.is_empty() { "it failed".to_owned() } else { words.join(": ") };
+        return Some(words);
+    }
+    let containers = status.container_statuses.as_deref().unwrap_or_default();
+    if let Some(exited) = containers.iter().find(|container| has_exited(container)) {
+        return Some(format!("container {} exited with code 0", exited.name));
+    }
+    (phase == "Succeeded").then(|| "all its containers have exited".to_owned())
 }
 
 fn has_exited(container: &ContainerStatus) -> bool {
@@ -156,6 +170,19 @@ mod tests {
         assert!(with(&[0, 0]));
         assert!(!with(&[0, 1]));
         assert!(!with(&[]));
+    }
+
+    #[test]
+    fn a_pod_that_has_ended_says_why() {
+        let exited = |code: i32| container(json!({"terminated": {"exitCode": code}}));
+        let ended = |status: Value| observed(status).ended;
+        let evicted = json!({"phase": "Failed", "reason": "Evicted", "message": "low on memory"});
+        assert_eq!(ended(evicted).unwrap(), "Evicted: low on memory");
+        assert_eq!(ended(json!({"phase": "Failed"})).unwrap(), "it failed");
+        let one = json!({"phase": "Running", "containerStatuses": [exited(1), exited(0)]});
+        assert_eq!(ended(one).unwrap(), "container a-0 exited with code 0");
+        let crashed = json!({"phase": "Running", "containerStatuses": [exited(1)]});
+        assert_eq!(ended(crashed), None, "it is started again");
     }
 
     #[test]

@@ -50,6 +50,24 @@ pub struct PodRecord {
     pub replaced: u64,
 }
 
+/// A pod whose lives end by themselves soon after each other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ends {
+    /// The pod.
+    pub pod: PodId,
+    /// Why its last life did.
+    pub why: String,
+    /// When, in milliseconds since 1970.
+    pub at: u64,
+}
+
+/// Characters that are kept of why a pod ended.
+const MAX_ENDED: usize = 120;
+/// A life that is shorter than that was too short; and what happened longer ago explains nothing of
+/// what is missing now.
+const LATELY_MS: u64 = 120_000;
+
 /// Bytes of a spec that a record keeps, as JSON: with the packing plan of the largest topology a
 /// ConfigMap, which ends at 1 MiB, has room for that much.
 const MAX_ACCEPTED: usize = 96 << 10;
@@ -107,6 +125,9 @@ pub struct Record {
     /// None if it is too long to be kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accepted: Option<Value>,
+    /// A pod that ends by itself again and again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends: Option<Ends>,
 }
 
 /// Why a record cannot be used.
@@ -183,6 +204,7 @@ impl Record {
                 Some(pod) => {
                     pod.life = pod.life.saturating_add(1);
                     pod.definition = definition;
+                    self.ends = None;
                 }
                 None => self.pods.push(PodRecord { life: 1, definition, ..PodRecord::default() }),
             }
@@ -208,11 +230,22 @@ impl Record {
     }
 
     /// A pod is gone for good: its place is taken by a new one under a fresh name.
-    pub fn replace(&mut self, pod: PodId, now: u64) {
-        if let Some(pod) = self.pods.get_mut(pod.0 as usize) {
+    pub fn replace(&mut self, id: PodId, now: u64, ended: Option<&str>) {
+        if let Some(pod) = self.pods.get_mut(id.0 as usize) {
+            let again = now < pod.replaced.saturating_add(LATELY_MS);
             pod.life = pod.life.saturating_add(1);
             pod.replaced = now;
+            if let Some(why) = ended.filter(|_| again) {
+                let why = why.chars().filter(|c| !c.is_control()).take(MAX_ENDED).collect();
+                self.ends = Some(Ends { pod: id, why, at: now });
+            }
         }
+    }
+
+    /// A pod that ends by itself again and again, and why.
+    pub fn ends_again(&self, now: u64) -> Option<&Ends> {
+        let lately = |ends: &&Ends| now < ends.at.saturating_add(LATELY_MS);
+        self.ends.as_ref().filter(lately)
     }
 
     /// Whether a pod that has ended by itself may be replaced by now.
@@ -227,6 +260,7 @@ impl Record {
             pod.life = pod.life.saturating_add(1);
             pod.address = None;
         }
+        self.ends = None;
     }
 
     /// Takes tasks and groupings over: others are a new epoch.
@@ -301,7 +335,7 @@ mod tests {
         assert_eq!(lives(&record), [1, 1]);
         record.take_packing(packing(2), vec!["x".into(), "z".into()]);
         assert_eq!(lives(&record), [1, 2]);
-        record.replace(PodId(0), 5);
+        record.replace(PodId(0), 5, None);
         assert_eq!(lives(&record), [2, 2]);
     }
 
@@ -311,10 +345,27 @@ mod tests {
         record.take_packing(packing(2), vec!["x".into(), "y".into()]);
         let now = REPLACED_EVERY_MS * 100;
         assert!(record.may_replace(PodId(0), now));
-        record.replace(PodId(0), now);
+        record.replace(PodId(0), now, None);
         assert!(!record.may_replace(PodId(0), now + REPLACED_EVERY_MS - 1));
         assert!(record.may_replace(PodId(0), now + REPLACED_EVERY_MS));
         assert!(record.may_replace(PodId(1), now), "each has its own time");
+    }
+
+    #[test]
+    fn a_pod_that_ends_again_and_again_says_why_for_a_while() {
+        let mut record = Record::new("u", 0);
+        record.take_packing(packing(1), vec!["x".into()]);
+        let mut now = LATELY_MS * 100;
+        let mut end = |record: &mut Record, after: u64, why: Option<&str>| {
+            now += after;
+            record.replace(PodId(0), now, why);
+            record.ends_again(now + LATELY_MS - 1).map(|ends| ends.why.clone())
+        };
+        assert_eq!(end(&mut record, 0, Some("evicted")), None, "once is no cause for alarm");
+        assert_eq!(end(&mut record, LATELY_MS - 1, Some("exited")).unwrap(), "exited");
+        assert_eq!(record.ends_again(now + LATELY_MS), None);
+        record.take_packing(packing(1), vec!["y".into()]);
+        assert_eq!(record.ends_again(now), None, "it is made otherwise now");
     }
 
     #[test]

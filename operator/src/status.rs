@@ -6,7 +6,7 @@ use crate::{
     names,
     observe::{ObservedPod, TroubleKind},
     reason::Reason,
-    record::{Record, Stage},
+    record::{Ends, Record, Stage},
 };
 use egret_crd::{
     Condition, TopologyStatus,
@@ -32,6 +32,8 @@ pub struct Report<'a> {
     pub paused: bool,
     /// What was decided, if anything ever was.
     pub record: Option<&'a Record>,
+    /// A pod of the record that ends by itself again and again, and why.
+    pub ends_again: Option<&'a Ends>,
     /// The pods of the record in their current lives.
     pub pods: &'a [ObservedPod],
     /// What the stream managers say, if there is a plan.
@@ -149,6 +151,12 @@ fn running(report: &Report<'_>, stage: Stage) -> Answer {
             TroubleKind::Unschedulable => Reason::PodsUnschedulable,
         };
         return (NO, reason, format!("pod {}: {}", pod.name, trouble.message));
+    }
+    if let Some(Ends { pod, why, .. }) = report.ends_again
+        && report.flow.is_none_or(|flow| flow.registered < flow.tasks)
+    {
+        let message = format!("pod {pod} ends by itself again and again: {why}");
+        return (NO, Reason::Crashing, message);
     }
     if addressed < wanted
         && let Some((reason, why)) = &report.refused

@@ -153,10 +153,10 @@ impl Turn<'_> {
     /// that place end by themselves again and again.
     fn replace_dead(&self, record: &mut Record, seen: &Seen) {
         for pod in &seen.pods {
-            let ended = pod.failed || pod.some_exited;
-            let dead = pod.terminating || (ended && record.may_replace(pod.id, self.now));
-            if dead && self.is_current(record, pod) {
-                record.replace(pod.id, self.now);
+            let ended = pod.ended.is_some() && record.may_replace(pod.id, self.now);
+            if (pod.terminating || ended) && self.is_current(record, pod) {
+                let why = pod.ended.as_deref().filter(|_| !pod.terminating);
+                record.replace(pod.id, self.now, why);
             }
         }
     }

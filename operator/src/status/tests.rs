@@ -42,6 +42,7 @@ fn report() -> Report<'static> {
         blind: false,
         paused: false,
         record: None,
+        ends_again: None,
         pods: &[],
         flow: None,
         plan_refused: None,
@@ -122,6 +123,23 @@ fn the_cause_is_told_before_its_effects() {
     assert_eq!(short(&status, READY), "False TasksMissing");
     let ready = status.conditions.iter().find(|c| c.r#type == READY).unwrap();
     assert_eq!(ready.message, "0 of 1 tasks work; a[0] (task 0) does not yet");
+}
+
+#[test]
+fn a_pod_that_ends_again_and_again_is_the_cause_until_all_tasks_work() {
+    let why = "container a-0 exited with code 0".to_owned();
+    let ends: &Ends = Box::leak(Box::new(Ends { pod: PodId(0), why, at: 1 }));
+    let waiting = Flow { registered: 0, missing: Some("a[0] (task 0)".into()), ..linked() };
+    let status = told(|report| {
+        report.ends_again = Some(ends);
+        report.flow = Some(Box::leak(Box::new(waiting)));
+    });
+    assert_eq!(short(&status, READY), "False Crashing");
+    let ready = status.conditions.iter().find(|c| c.r#type == READY).unwrap();
+    let why = "pod 0 ends by itself again and again: container a-0 exited with code 0";
+    assert_eq!(ready.message, why);
+    let status = told(|report| report.ends_again = Some(ends));
+    assert_eq!(short(&status, READY), "True Running");
 }
 
 #[test]
