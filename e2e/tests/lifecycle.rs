@@ -147,6 +147,20 @@ fn a_topology_that_need_not_drain_is_deleted_at_once() {
 }
 
 #[test]
+fn a_state_that_flips_faster_than_it_is_seen_is_told_as_it_is_at_the_end() {
+    let Some(cluster) = Cluster::with_operator_for_test() else { return };
+    let namespace = Namespace::new(&cluster, "flips").unwrap();
+    let topology = running(&namespace, "t", SPEC);
+    for _ in 0..15 {
+        topology.change(&json!({"state": "Paused"})).unwrap();
+        topology.state("Paused", PATIENCE).unwrap();
+        topology.change(&json!({"state": "Running"})).unwrap();
+        topology.state("Running", PATIENCE).unwrap();
+        assert_eq!(topology.condition("Ready", "True", PATIENCE).unwrap(), "Running");
+    }
+}
+
+#[test]
 fn what_is_deleted_by_hand_comes_back() {
     let Some(cluster) = Cluster::with_operator_for_test() else { return };
     let namespace = Namespace::new(&cluster, "by-hand").unwrap();
