@@ -33,6 +33,8 @@ pub struct SpoutTask {
     exhausted: bool,
     idle_until: Option<u64>,
     idle_pause: u64,
+    /// Roots emitted since all frames were closed: no fewer than there are in open ones.
+    unsent: u64,
     position_shown: u64,
     /// When counts and positions were last published.
     published: u64,
@@ -64,6 +66,7 @@ impl SpoutTask {
             exhausted: false,
             idle_until: None,
             idle_pause: limits::IDLE_NS.0,
+            unsent: 0,
             position_shown: 0,
             published: 0,
         })
@@ -131,14 +134,17 @@ impl SpoutTask {
             self.call_next(now, outlet)?;
             // A spout whose every tuple fills a frame has none that waits for a flush.
             let silent = now.saturating_sub(self.published) >= limits::PUBLISH_NS;
-            if silent || self.core.is_flush_due(now, None) {
+            if silent || self.is_flush_due(now) {
                 self.pause(outlet);
             }
             return Ok(Step::Again);
         }
         self.rest(now);
-        self.pause(outlet);
-        Ok(Step::Park(self.wake_at()))
+        let keeps = self.keeps_open_until(now);
+        if keeps.is_none() {
+            self.pause(outlet);
+        }
+        Ok(Step::Park([keeps, self.wake_at()].into_iter().flatten().min()))
     }
 
     /// The user's spout, for tests.
@@ -160,6 +166,36 @@ impl SpoutTask {
             && !self.core.emitter.is_over_budget()
     }
 
+    /// Until when frames stay open although there is nothing to emit now, because there soon is.
+    /// Otherwise a rate that is high, or a window that opens a little at a time, makes frames of a
+    /// few tuples, each of which costs as much as a large one (RFC 813 calls it silly).
+    fn keeps_open_until(&self, now: u64) -> Option<u64> {
+        let opened = self.core.emitter.opened_at()?;
+        if !self.active || self.exhausted || self.core.ended {
+            return None;
+        }
+        let keep = if self.core.pending >= self.core.max_pending() {
+            self.is_window_out().then_some(limits::FLUSH_FULL_AFTER_NS)?
+        } else {
+            self.idle_until.filter(|until| *until <= now + limits::SOON_NS)?;
+            limits::SOON_NS
+        };
+        Some(opened + keep).filter(|until| now < *until)
+    }
+
+    /// Whether open frames have waited long enough while there is more to emit.
+    fn is_flush_due(&self, now: u64) -> bool {
+        let after =
+            if self.is_window_out() { limits::FLUSH_FULL_AFTER_NS } else { limits::FLUSH_AFTER_NS };
+        self.core.emitter.opened_at().is_some_and(|opened| now.saturating_sub(opened) >= after)
+    }
+
+    /// Whether more than half of `maxPending` is on its way: acks come, and make room.
+    fn is_window_out(&self) -> bool {
+        self.core.is_tracked()
+            && self.core.pending.saturating_sub(self.unsent) > self.core.max_pending() / 2
+    }
+
     fn call_next(&mut self, now: u64, outlet: &mut dyn Outlet) -> Result<(), UserError> {
         // A spout that always has something to emit never rests.
         self.core.show(Phase::Active);
@@ -168,6 +204,7 @@ impl SpoutTask {
             core: &mut self.core,
             positions: &mut self.positions,
             completed_here: &mut self.completed_here,
+            unsent: &mut self.unsent,
             outlet,
             now,
         };
@@ -274,6 +311,7 @@ impl SpoutTask {
         self.positions.take_moved(&mut self.core.batch.positions);
         self.core.stats.publish(&mut self.core.counts, 0);
         self.core.close_and_hand_over(outlet);
+        self.unsent = 0;
         let now = outlet.now();
         self.published = now;
         if now.saturating_sub(self.position_shown) >= limits::SHOW_POSITION_NS {
@@ -293,6 +331,7 @@ struct SpoutCollector<'a> {
     core: &'a mut TaskCore,
     positions: &'a mut Positions,
     completed_here: &'a mut VecDeque<RootEntry>,
+    unsent: &'a mut u64,
     outlet: &'a mut dyn Outlet,
     now: u64,
 }
@@ -309,6 +348,7 @@ impl Collector for SpoutCollector<'_> {
         let xor = self.core.send(self.now, &emission, roots, self.outlet)?;
         self.core.next_seq += 1;
         self.core.pending += 1;
+        *self.unsent += 1;
         let (split, position) = root.position.map_or((0, 0), |(SplitId(split), position)| {
             self.positions.emitted(split, position, root.replay);
             (split + 1, position)

@@ -9,6 +9,7 @@ mod acceptance {
     mod ack;
     mod components;
     mod end;
+    mod flush;
     mod grouping;
     mod plan;
     mod probe;
