@@ -6,6 +6,9 @@
 #   docker build --target instance       --tag egret.dev/instance:0.1.0 .
 
 FROM rust:1.95.0-bookworm AS build
+# The image's own toolchain, as rust-toolchain.toml has it; what that file asks for beyond it is for
+# those who change the code.
+ENV RUSTUP_TOOLCHAIN=1.95.0
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends cmake \
     && rm -rf /var/lib/apt/lists/*
