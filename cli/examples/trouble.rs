@@ -4,7 +4,8 @@
 //! It passes its input on; a tuple whose field `line` contains `contains` it treats as `does` says.
 
 use egret_instance::{
-    Acking, Anchor, Bolt, BoltOutput, Context, Declared, EmitOptions, Registry, Result, Tuple,
+    Acking, Anchor, Bolt, BoltOutput, Context, Counter, Declared, EmitOptions, Registry, Result,
+    Tuple,
 };
 use std::{io, path::PathBuf, process::ExitCode, thread, time::Duration};
 
@@ -25,6 +26,7 @@ struct Trouble {
     /// `panic`, `fail` and `exit` happen only while this file is not there, and make it;
     /// `hang` lasts until it is there.
     once: Option<PathBuf>,
+    executed: Counter,
 }
 
 impl Trouble {
@@ -66,6 +68,8 @@ impl Bolt for Trouble {
         self.once = text(context, "once").map(PathBuf::from);
         let pause = context.config.get("pauseMs").and_then(|pause| pause.as_u64());
         self.pause = Duration::from_millis(pause.unwrap_or(0));
+        self.executed = context.counter("executed")?;
+        context.gauge("pause_seconds")?.set(self.pause.as_secs_f64());
         if self.does == "refuse" {
             return Err(wrong("the database `words` is not there"));
         }
@@ -76,6 +80,7 @@ impl Bolt for Trouble {
         if tuple.str("line")?.contains(&self.contains) {
             self.make()?;
         }
+        self.executed.add(1);
         out.emit(tuple)?;
         Ok(())
     }

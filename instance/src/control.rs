@@ -34,10 +34,15 @@ impl Outgoing {
         }
     }
 
-    /// A newer report. Latency that was not told yet goes with it.
+    /// A newer report. Latency and waits that were not told yet go with it.
     pub(crate) fn report(&mut self, mut report: TaskReport) {
         if let Some(untold) = self.report.take() {
             report.latency.splice(0..0, untold.latency);
+            let mut waited: BTreeMap<_, u64> = untold.waited_for.into_iter().collect();
+            for (task, micros) in std::mem::take(&mut report.waited_for) {
+                *waited.entry(task).or_default() += micros;
+            }
+            report.waited_for = waited.into_iter().collect();
         }
         self.report = Some(report);
     }

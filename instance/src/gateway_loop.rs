@@ -8,6 +8,7 @@ use crate::{
     run::{Dialer, PANICKED, Registration, Unregistered},
     streams::{self, StreamError},
     task_thread::{Clock, TaskEnded},
+    usage,
 };
 use bytes::Bytes;
 use egret_core::gateway::{Event, Gateway};
@@ -18,7 +19,7 @@ use egret_topology::{
 };
 use egret_wire::{
     Malformed,
-    control::{FromInstance, LossScope, Phase, ToInstance},
+    control::{FromInstance, LossScope, Phase, TaskReport, ToInstance, Usage},
     cut::Cutter,
     preamble::StreamKey,
 };
@@ -38,6 +39,10 @@ use tokio::{
 
 /// How often counters are told.
 const REPORT_EVERY: Duration = Duration::from_millis(500);
+
+/// Of these, each so many look at what the process uses. It always has changed, so a task that does
+/// nothing tells that only.
+const USAGE_EVERY: u32 = 4;
 
 /// How long the end of the last link may take.
 pub(crate) const GOODBYE: Duration = Duration::from_secs(1);
@@ -64,6 +69,7 @@ pub(crate) struct Shared {
     open_writer: Notify,
     /// The phase at the last look.
     told: Cell<Phase>,
+    usage: Cell<Option<Usage>>,
 }
 
 /// Drives the gateway until the task has ended; `None` if the stream manager wants it no more.
@@ -279,8 +285,13 @@ async fn report(shared: Rc<Shared>) -> String {
     let mut ticks = interval(REPORT_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut last = None;
+    let mut tick = 0u32;
     loop {
         ticks.tick().await;
+        if tick.is_multiple_of(USAGE_EVERY) {
+            shared.usage.set(Some(usage::now()));
+        }
+        tick = tick.wrapping_add(1);
         let report = shared.report();
         if last.as_ref() != Some(&report) {
             shared.outgoing.borrow_mut().report(report.clone());
@@ -352,6 +363,7 @@ impl Shared {
             unwritten: RefCell::default(),
             open_writer: Notify::new(),
             told: Cell::default(),
+            usage: Cell::default(),
         }
     }
 
@@ -475,8 +487,8 @@ impl Shared {
         self.tell.notify_one();
     }
 
-    fn report(&self) -> egret_wire::control::TaskReport {
-        let position = self.bridge.position();
-        self.gateway.borrow_mut().report(self.clock.now(), position)
+    fn report(&self) -> TaskReport {
+        let report = self.gateway.borrow_mut().report(self.clock.now(), self.bridge.position());
+        TaskReport { usage: self.usage.get(), ..report }
     }
 }

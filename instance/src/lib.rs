@@ -35,6 +35,7 @@ mod run;
 mod streams;
 mod task_thread;
 pub mod testkit;
+mod usage;
 
 pub use egret_sdk::*;
 pub use entry::{describe, main, run};

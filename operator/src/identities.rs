@@ -13,6 +13,12 @@ const RENEW_AFTER: Duration = Duration::from_secs(60 * 24 * 3600);
 
 const _: () = assert!(RENEW_AFTER.as_secs() * 4 <= VALID_FOR.as_secs() * 3);
 
+/// When certificates end that are to be renewed then, both in seconds since 1970.
+#[must_use]
+pub fn ends(renew_at: u64) -> u64 {
+    renew_at.saturating_add(VALID_FOR.as_secs() - RENEW_AFTER.as_secs())
+}
+
 /// Whether the identities of a pod will do for now, with that CA; `now` in seconds since 1970.
 pub fn suffice(identities: &Identities, authority: &Authority, pod: &PackedPod, now: u64) -> bool {
     let trusted = identities.manager.ca == authority.keep().ca;

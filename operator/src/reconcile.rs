@@ -107,7 +107,10 @@ pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<A
     };
     let outcome = match &looked {
         Ok((_, outcome)) => *outcome,
-        Err(_) => Outcome::Error,
+        Err(error) => {
+            context.metrics.failed(error);
+            Outcome::Error
+        }
     };
     context.metrics.reconciled(outcome, began.elapsed());
     looked.map(|(action, _)| action)

@@ -58,9 +58,6 @@ pub enum Error {
     /// The list of ready-made components is malformed; a mistake of this program.
     #[error("the ready-made components cannot be read: {0}")]
     Catalog(#[from] serde_json::Error),
-    /// A metric is wrong; a mistake of this program.
-    #[error("metrics cannot be made: {0}")]
-    Metrics(#[from] prometheus::Error),
     /// A controller has ended by itself.
     #[error("a controller has ended by itself")]
     Ended,
@@ -145,7 +142,7 @@ fn serve(options: &RunOptions) -> Exit {
 async fn run(options: &RunOptions) -> Result<(), Error> {
     // One provider for all of TLS; if there is one already it is the same.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let metrics = Arc::new(Metrics::new()?);
+    let metrics = Arc::new(Metrics::new());
     let health = Arc::new(Health::new(metrics.clone()));
     let bound = egret_process::admin::serve(options.admin, health.clone())?;
     tracing::info!(address = %bound, "metrics and probes are served");

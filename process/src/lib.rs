@@ -3,6 +3,8 @@
 //! * [`logging`]: structured lines on stderr. * [`admin`]: `/metrics`, `/live`, `/ready`.
 //! * [`parent`]: spawns and respawns children; [`respawn`] says when.
 //! * [`orphan`]: children that do not outlive it. * [`init`]: PID 1 of a container.
+//! * [`metrics`]: what there are, and a page of them. * [`usage`]: CPU time, memory, dropped
+//!   packets.
 //! * [`exit`]: what exit codes mean. * [`mod@file`]: files that are whole or not there.
 
 pub mod admin;
@@ -10,9 +12,11 @@ pub mod exit;
 pub mod file;
 pub mod init;
 pub mod logging;
+pub mod metrics;
 pub mod orphan;
 pub mod parent;
 pub mod respawn;
+pub mod usage;
 
 pub use admin::Admin;
 pub use exit::Exit;

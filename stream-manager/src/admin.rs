@@ -7,7 +7,7 @@ use crate::{
     boot::{self, Error},
     limits,
     manager::Manager,
-    metrics::Page,
+    scrape::Scrape,
 };
 use egret_process::Admin;
 use std::{
@@ -25,7 +25,7 @@ use tokio::sync::mpsc;
 const QUESTIONS: usize = 8;
 
 enum Question {
-    Page(thread::SyncSender<Page>),
+    Page(thread::SyncSender<Scrape>),
     Ready(thread::SyncSender<Result<(), String>>),
 }
 
@@ -38,10 +38,10 @@ struct Window {
 
 impl Admin for Window {
     fn metrics(&self) -> String {
-        let page = self.ask(Question::Page);
+        let scrape = self.ask(Question::Page);
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(page) = page {
-            *last = page.encode();
+        if let Some(scrape) = scrape {
+            *last = scrape.encode();
         }
         last.clone()
     }
@@ -79,7 +79,7 @@ pub(crate) fn serve(manager: &Rc<Manager>) -> Result<(), Error> {
         while let Some(question) = questions.recv().await {
             // Whoever asked may have given up.
             let _ = match question {
-                Question::Page(answer) => answer.try_send(manager_too.page()).is_ok(),
+                Question::Page(answer) => answer.try_send(manager_too.scrape()).is_ok(),
                 Question::Ready(answer) => answer.try_send(manager_too.ready()).is_ok(),
             };
         }

@@ -54,7 +54,7 @@ pub(crate) async fn serve(
     spawn_local(reader::accept(manager.clone(), up.link, connection.clone(), from.clone()));
     converse(manager, connection, from, (task, up.link), &mut receiver).await;
     let current = manager.flow.borrow().link(up.link).is_some();
-    manager.link_down(up.link, connection);
+    manager.link_down(up.link);
     if current {
         tracing::info!(task = task.0, "an instance is gone");
         manager.with_totals(task, crate::totals::TaskTotals::disconnected);

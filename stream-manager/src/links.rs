@@ -59,8 +59,11 @@ impl Links {
         self.up.borrow_mut().insert(link, attached)
     }
 
-    pub(crate) fn detach(&self, id: LinkId) {
-        self.up.borrow_mut().retain(|_, attached| attached.link != id);
+    /// Returns the link, unless another life has taken its place.
+    pub(crate) fn detach(&self, id: LinkId) -> Option<(Link, Attached)> {
+        let mut up = self.up.borrow_mut();
+        let link = up.iter().find(|(_, attached)| attached.link == id).map(|(link, _)| *link)?;
+        up.remove(&link).map(|gone| (link, gone))
     }
 
     pub(crate) fn connection(&self, link: Link) -> Option<(LinkId, Connection)> {

@@ -6,6 +6,7 @@ use crate::{
     options::Options,
     plans::Dialed,
     positions::Positions,
+    quic::Gone,
     rate::Rate,
     tap::Tap,
     totals::TaskTotals,
@@ -46,8 +47,6 @@ pub(crate) struct Tally {
     pub(crate) plans_refused: Cell<u64>,
     /// Control messages that found their link's queue full.
     pub(crate) overflows: Cell<u64>,
-    /// Packets that links which are gone had lost.
-    pub(crate) lost_packets: Cell<u64>,
 }
 
 /// Adds one.
@@ -69,6 +68,8 @@ pub(crate) struct Manager {
     /// Files are written by one at a time.
     pub(crate) saving: Mutex<()>,
     pub(crate) tally: Tally,
+    /// What connections counted that are gone.
+    pub(crate) quic: Gone,
     /// Revision in force, 0 before there is a plan.
     pub(crate) revision: watch::Sender<u64>,
     /// One plan is taken over at a time.
@@ -109,6 +110,7 @@ impl Manager {
             save: Notify::new(),
             saving: Mutex::new(()),
             tally: Tally::default(),
+            quic: Gone::default(),
             revision: watch::Sender::new(revision),
             taking: Mutex::new(()),
             questions: RefCell::new(Rate::new(limits::QUESTIONS)),
@@ -184,12 +186,12 @@ impl Manager {
     }
 
     /// The link is dead: its streams end, and so do the tasks that wait for them.
-    pub(crate) fn link_down(self: &Rc<Self>, link: LinkId, connection: &Connection) {
-        let lost = connection.stats().path.lost_packets;
-        self.tally.lost_packets.set(self.tally.lost_packets.get() + lost);
+    pub(crate) fn link_down(self: &Rc<Self>, link: LinkId) {
         let now = self.now();
         self.flow.borrow_mut().link_down(now, link);
-        self.links.detach(link);
+        if let Some((link, gone)) = self.links.detach(link) {
+            self.quic.keep(link, &gone.connection);
+        }
         self.release(link);
         self.act();
     }
@@ -208,6 +210,7 @@ impl Manager {
         let streams = self.plan().map_or(0, |plan| crate::links::streams(&plan, link));
         transport::widen(&attached.connection, streams);
         if let Some(old) = self.links.attach(link, attached) {
+            self.quic.keep(link, &old.connection);
             old.connection.close(close::REPLACED, b"replaced by a newer link");
             self.release(old.link);
         }

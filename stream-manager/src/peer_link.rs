@@ -217,7 +217,7 @@ async fn serve(
     }
     let reason = connection.close_reason().map(|reason| reason.to_string());
     tracing::info!(peer = pod.0, reason, "a peer's link is gone");
-    manager.link_down(up.link, connection);
+    manager.link_down(up.link);
 }
 
 /// Waits until our plan is as new as the peer's: its streams may be for tasks that we do not know

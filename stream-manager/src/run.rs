@@ -58,6 +58,8 @@ fn die_of_panics() {
 
 /// Runs a stream manager until SIGTERM or SIGINT.
 pub fn run(options: Options) -> Result<(), Error> {
+    // The first look says when this process started.
+    egret_process::usage::now();
     if let Some(parent) = options.parent_pid {
         egret_process::die_with_parent(parent)?;
     }

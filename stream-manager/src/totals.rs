@@ -17,12 +17,18 @@ pub(crate) struct TaskTotals {
     /// Newest life, if any has registered.
     incarnation: Option<Incarnation>,
     restarts: u32,
+    /// Of these, after an error of user code.
+    after_error: u32,
+    /// And after an end that the plan wanted.
+    after_close: u32,
     /// Sums of the lives before.
     past: TaskReport,
     /// Of the newest life.
     live: TaskReport,
     /// Complete latency of all lives: microseconds to count.
     latency: BTreeMap<u64, u64>,
+    /// Of all lives: whom it has waited for, in microseconds.
+    waited_for: BTreeMap<TaskId, u64>,
     error: Option<String>,
     #[serde(skip)]
     connected: bool,
@@ -51,6 +57,11 @@ impl TaskTotals {
         match self.incarnation {
             Some(known) if known != incarnation => {
                 self.restarts += 1;
+                if self.error.is_some() {
+                    self.after_error += 1;
+                } else if self.live.phase == Phase::Closed {
+                    self.after_close += 1;
+                }
                 let mut over = std::mem::take(&mut self.live);
                 book_pending(&mut over);
                 add(&mut self.past, &over);
@@ -79,9 +90,14 @@ impl TaskTotals {
 
     /// The newest life has reported.
     pub(crate) fn reported(&mut self, mut report: TaskReport) -> Noted {
+        // What it uses always changes, and is not worth a write.
+        self.live.usage = report.usage;
         let idle = report.latency.is_empty() && report == self.live;
         for (micros, count) in report.latency.drain(..) {
             *self.latency.entry(rounded(micros)).or_default() += count;
+        }
+        for (task, micros) in report.waited_for.drain(..) {
+            *self.waited_for.entry(task).or_default() += micros;
         }
         report.user.truncate(USER_METRICS);
         let over = |phase| matches!(phase, Phase::Ended | Phase::Closed);
@@ -137,8 +153,10 @@ impl TaskTotals {
         self.connected
     }
 
-    pub(crate) fn restarts(&self) -> u32 {
-        self.restarts
+    /// Lives after the first, by how the one before ended.
+    pub(crate) fn restarts(&self) -> [(&'static str, u32); 3] {
+        let lost = self.restarts.saturating_sub(self.after_error).saturating_sub(self.after_close);
+        [("error", self.after_error), ("planned", self.after_close), ("lost", lost)]
     }
 
     /// The error that ended the last life, if it ended by itself.
@@ -149,16 +167,24 @@ impl TaskTotals {
     pub(crate) fn latency(&self) -> &BTreeMap<u64, u64> {
         &self.latency
     }
+
+    /// Whom it has waited for, in microseconds.
+    pub(crate) fn waited_for(&self) -> &BTreeMap<TaskId, u64> {
+        &self.waited_for
+    }
 }
 
 /// Nobody tracks the pending roots of a life that is over.
 fn book_pending(report: &mut TaskReport) {
     let RootCounts { pending, .. } = report.roots;
     report.roots.failed += pending;
+    report.roots.orphaned += pending;
     report.failed += pending;
     report.roots.pending = 0;
     report.unfinished = 0;
     report.heard = 0;
+    report.inbox_bytes = 0;
+    report.outbox_bytes = 0;
 }
 
 /// Sums what can be summed; the rest is as the later life says.
@@ -171,6 +197,11 @@ fn add(sum: &mut TaskReport, life: &TaskReport) {
     sum.backpressure_us += life.backpressure_us;
     sum.busy_us += life.busy_us;
     sum.discarded += life.discarded;
+    sum.execute.add(&life.execute);
+    sum.process.add(&life.process);
+    sum.inbox_bytes = life.inbox_bytes;
+    sum.outbox_bytes = life.outbox_bytes;
+    sum.usage = life.usage;
     sum.phase = life.phase;
     sum.unfinished = life.unfinished;
     sum.heard = life.heard;
@@ -221,6 +252,7 @@ mod tests {
         assert!(balance(&total));
         let RootCounts { emitted, acked, failed, pending, .. } = total.roots;
         assert_eq!((emitted, acked, failed, pending), (13, 5, 6, 2));
+        assert_eq!(total.roots.orphaned, 6);
         assert_eq!(total.failed, 6);
     }
 
@@ -237,6 +269,27 @@ mod tests {
         assert_eq!(totals.registered(Incarnation(1)), 0);
         totals.reported(report(10, 10, 0));
         assert_eq!((totals.total().roots.acked, totals.total().roots.failed), (10, 0));
+    }
+
+    #[test]
+    fn a_restart_is_counted_by_how_the_life_before_ended() {
+        let mut totals = TaskTotals::default();
+        let mut life = 0;
+        let mut register = |totals: &mut TaskTotals| {
+            life += 1;
+            totals.registered(Incarnation(life));
+            totals.reported(TaskReport { phase: Phase::Active, ..TaskReport::default() });
+        };
+        register(&mut totals);
+        totals.crashed("no such file".into());
+        register(&mut totals);
+        totals.disconnected();
+        register(&mut totals);
+        totals.reported(TaskReport { phase: Phase::Closed, ..TaskReport::default() });
+        register(&mut totals);
+        totals.disconnected();
+        register(&mut totals);
+        assert_eq!(totals.restarts(), [("error", 1), ("planned", 1), ("lost", 2)]);
     }
 
     #[test]

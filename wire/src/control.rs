@@ -3,7 +3,7 @@
 //! JSON behind a 32-bit length: rare, readable in a capture, and open to new fields. A reader
 //! ignores fields that it does not know; a writer never changes the meaning of one.
 
-use crate::{Malformed, data::RootId, limits};
+use crate::{Malformed, data::RootId, durations::Durations, limits};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use egret_topology::{
     id::{Incarnation, PodId, TaskId},
@@ -276,6 +276,10 @@ pub struct RootCounts {
     pub pending: u64,
     /// Of the emitted, those that repeat a failed one.
     pub replayed: u64,
+    /// Of the failed, those that a loss took.
+    pub lost: u64,
+    /// Of the failed, those that were pending when the life of their task ended.
+    pub orphaned: u64,
 }
 
 impl RootCounts {
@@ -287,6 +291,8 @@ impl RootCounts {
         self.timed_out += other.timed_out;
         self.pending += other.pending;
         self.replayed += other.replayed;
+        self.lost += other.lost;
+        self.orphaned += other.orphaned;
     }
 }
 
@@ -314,6 +320,8 @@ pub struct TaskReport {
     pub backpressure_us: u64,
     /// The destination that it waits for now.
     pub blocked_on: Option<TaskId>,
+    /// Whom it has waited for since the last report: (task, microseconds).
+    pub waited_for: Vec<(TaskId, u64)>,
     /// For how long `execute`, `next` or another call has not returned, in milliseconds.
     pub busy_ms: u64,
     /// Time spent in user code, in microseconds, sampled.
@@ -322,10 +330,32 @@ pub struct TaskReport {
     pub discarded: u64,
     /// Complete latency since the last report: (microseconds, count).
     pub latency: Vec<(u64, u64)>,
+    /// How long `execute` took, once per tuple.
+    pub execute: Durations,
+    /// Time from `execute` to the ack of its tuple.
+    pub process: Durations,
+    /// Bytes of input that wait for `execute`.
+    pub inbox_bytes: u64,
+    /// Bytes emitted that wait for the transport.
+    pub outbox_bytes: u64,
+    /// What its process uses, looked at now and then.
+    pub usage: Option<Usage>,
     /// Where a spout stands, in its own words.
     pub position: Option<String>,
     /// Metrics of user code.
     pub user: Vec<UserMetric>,
+}
+
+/// What a process uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Usage {
+    /// CPU time of all its threads, in microseconds.
+    pub cpu_us: u64,
+    /// Resident memory, in bytes.
+    pub resident_bytes: u64,
+    /// When it started, in milliseconds since 1970.
+    pub started_ms: u64,
 }
 
 /// A metric of user code.

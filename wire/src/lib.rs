@@ -7,14 +7,15 @@
 //! * [`data`]: tuples with their roots and values. * [`ack`]: acks, fails and resets on their way
 //!   back.
 //! * [`cut`]: frames out of a byte stream. * [`preamble`]: what each QUIC stream is for.
-//! * [`control`]: handshakes, plans, reports; JSON behind a length. * [`inspect`]: what is shown to
-//!   whoever looks.
+//! * [`control`]: handshakes, plans, reports; JSON behind a length. * [`durations`]: how long calls
+//!   of user code take, in reports. * [`inspect`]: what is shown to whoever looks.
 //! * [`value`], [`varint`]: the pieces. * [`edge_id`]: the ids that ack tracking XORs.
 
 pub mod ack;
 pub mod control;
 pub mod cut;
 pub mod data;
+pub mod durations;
 pub mod edge_id;
 pub mod header;
 pub mod inspect;

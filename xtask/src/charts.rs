@@ -16,6 +16,9 @@ const NOT_SCORED: [(&str, &str); 1] = [(
     "images are tagged by version, and nodes may have got them without a registry",
 )];
 
+/// Kinds of the Prometheus operator, whose schemas are not Kubernetes' own.
+const MONITORING: &str = "ServiceMonitor,PodMonitor,PrometheusRule";
+
 /// Ways to install the chart that are checked: all defaults, and all choices.
 const DEFAULTS: &[&str] = &[];
 const CHOICES: &[&str] = &["--values", "charts/egret/tests/choices.yaml"];
@@ -48,7 +51,7 @@ fn conform(root: &Path, programs: &Programs, work: &Work, files: &[String]) -> R
     let own = work.topology_schema(root)?;
     let pattern = "{{ .ResourceKind }}{{ .KindSuffix }}.json";
     let locations = [schemas, own].map(|at| at.join(pattern).to_string_lossy().into_owned());
-    let mut args = vec!["-strict", "-summary", "-output", "json", "-skip", "ServiceMonitor"];
+    let mut args = vec!["-strict", "-summary", "-output", "json", "-skip", MONITORING];
     for location in &locations {
         args.extend(["-schema-location", location]);
     }

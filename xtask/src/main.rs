@@ -3,9 +3,11 @@
 mod bench;
 mod browser;
 mod charts;
+mod dashboards;
 mod e2e;
 mod images;
 mod manifests;
+mod metrics;
 mod stage;
 mod test;
 mod tidy;

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every check in turn, with its time, and a table at the end.
 
 use crate::{
-    browser, charts, e2e, manifests,
+    browser, charts, e2e, manifests, metrics,
     stage::{self, Ended},
     tidy,
 };
@@ -11,7 +11,7 @@ use std::{
 };
 
 /// The stages, in the order in which they run: quick ones first.
-pub(crate) const STAGES: [&str; 11] = [
+pub(crate) const STAGES: [&str; 12] = [
     "fmt",
     "tidy",
     "clippy",
@@ -21,6 +21,7 @@ pub(crate) const STAGES: [&str; 11] = [
     "charts",
     "sim",
     "deny",
+    "metrics",
     "browser",
     "e2e",
 ];
@@ -78,6 +79,7 @@ fn one(root: &Path, name: &str) -> Outcome {
         "charts" => charts(root),
         "sim" => sim(root),
         "deny" => deny(root),
+        "metrics" => metrics(root),
         "browser" => browser(root),
         _ => e2e(root),
     }
@@ -85,6 +87,10 @@ fn one(root: &Path, name: &str) -> Outcome {
 
 fn e2e(root: &Path) -> Outcome {
     ended(e2e::run(root), "on a real Kubernetes")
+}
+
+fn metrics(root: &Path) -> Outcome {
+    ended(metrics::run(root), "by a real Prometheus")
 }
 
 fn browser(root: &Path) -> Outcome {

@@ -66,7 +66,7 @@ impl Summary {
         took: Duration,
         restarts: u64,
     ) -> Summary {
-        let RootCounts { emitted, acked, failed, timed_out, pending, replayed } = tally.roots();
+        let RootCounts { emitted, acked, failed, timed_out, pending, replayed, .. } = tally.roots();
         let latency = tally.latency();
         let component = |tally: ComponentTally| Component {
             name: tally.name,

@@ -37,6 +37,11 @@ impl Budget {
         self.0.lanes[lane].load(Ordering::Relaxed)
     }
 
+    /// Bytes that wait for all lanes.
+    pub fn outbox_bytes(&self) -> usize {
+        self.0.lanes.iter().map(|lane| lane.load(Ordering::Relaxed)).sum()
+    }
+
     /// A frame was handed over.
     pub fn add(&self, lane: usize, bytes: usize) {
         self.0.lanes[lane].fetch_add(bytes, Ordering::Relaxed);

@@ -9,6 +9,7 @@
 //! Call `poll_event` until it is empty after every other call.
 
 mod holders;
+mod waits;
 
 use crate::{
     batch::{Batch, Completion, ToTask},
@@ -28,13 +29,13 @@ use egret_wire::{
     ack::{AckReader, Verdict},
     control::{Hold, Holding, LossScope, Phase, Root, RootCounts, TaskReport, UserMetric},
     cut::Frame,
-    data::{DataReader, RootId, Roots},
     header::Kind,
     preamble::StreamKey,
 };
 use hdrhistogram::Histogram;
-use holders::Holders;
+use holders::{Holders, contains};
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use waits::Waits;
 
 /// What the gateway half wants done.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,6 +69,7 @@ pub struct Gateway {
     /// Last ack frame applied, per acking task.
     applied: HashMap<TaskId, (Incarnation, u64)>,
     holders: Holders,
+    waits: Waits,
     to_task: Vec<ToTask>,
     completions: Vec<Completion>,
     /// Data frames that the task has not executed to their end, to tell what it holds.
@@ -117,6 +119,7 @@ impl Gateway {
             queues: BTreeMap::new(),
             applied: HashMap::new(),
             holders: Holders::default(),
+            waits: Waits::default(),
             to_task: Vec::new(),
             completions: Vec::new(),
             in_task: VecDeque::new(),
@@ -189,6 +192,7 @@ impl Gateway {
         if let Some(tracker) = &mut self.tracker {
             for root in tracker.drain() {
                 self.counts.failed += 1;
+                self.counts.lost += 1;
                 let failure = Failure::Lost { cause: cause.to_owned() };
                 self.completions.push(Completion {
                     root,
@@ -310,7 +314,8 @@ impl Gateway {
         std::mem::take(&mut self.lane_freed)
     }
 
-    /// Everything counted so far. Empties the latency histogram into the report.
+    /// Everything counted so far. Empties the latency histogram and what was waited for into the
+    /// report.
     pub fn report(&mut self, now: u64, position: Option<String>) -> TaskReport {
         let totals = self.stats.totals();
         let (backpressure, blocked_on) = self.stats.backpressure(now);
@@ -342,10 +347,17 @@ impl Gateway {
             heard: self.stats.heard(),
             backpressure_us: backpressure / 1000,
             blocked_on,
+            waited_for: self.waits.untold(&self.stats, now),
             busy_ms: current / 1_000_000,
             busy_us: busy / 1000,
             discarded: totals.discarded + self.discarded,
             latency,
+            execute: self.stats.execute().read(),
+            process: self.stats.process().read(),
+            inbox_bytes: self.budget.inbox_bytes() as u64,
+            outbox_bytes: self.budget.outbox_bytes() as u64,
+            // The core knows no process.
+            usage: None,
             position: position.map(|mut text| {
                 text.truncate(text.floor_char_boundary(POSITION_TEXT));
                 text
@@ -473,17 +485,4 @@ impl Gateway {
 fn timed_out(root: RootEntry, held_by: Option<String>) -> Completion {
     let failure = Some(Box::new(Failure::TimedOut { held_by }));
     Completion { root, outcome: Outcome::TimedOut, failure }
-}
-
-/// Whether a data frame has a tuple of this root's tree.
-fn contains(frame: &Frame, root: Root) -> bool {
-    let payload = frame.payload();
-    let Ok(mut reader) = DataReader::new(&frame.header, &payload) else { return false };
-    let (mut roots, mut at) = (Roots::new(), Vec::new());
-    while let Ok(Some(_)) = reader.next(&mut roots, &mut at) {
-        if roots.iter().any(|r: &RootId| Root::from(*r) == root) {
-            return true;
-        }
-    }
-    false
 }

@@ -19,6 +19,7 @@ pub mod batch;
 pub mod bolt_task;
 pub mod budget;
 pub mod context;
+mod durations;
 pub mod emitter;
 pub mod gateway;
 pub mod grouping;

@@ -1,10 +1,14 @@
 //! Counters of a task that its thread writes and the gateway half reads.
 
+use crate::durations::SharedDurations;
 use egret_sdk::TaskId;
 use egret_wire::control::Phase;
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+    },
 };
 
 /// Counters of one task. Cheap to clone; written once per frame or call, not per tuple.
@@ -20,13 +24,23 @@ struct Inner {
     failed: AtomicU64,
     unacked: AtomicU64,
     heard: AtomicU32,
-    backpressure_ns: AtomicU64,
-    blocked_since: AtomicU64,
-    blocked_on: AtomicU64,
     busy_since: AtomicU64,
     busy_ns: AtomicU64,
     discarded: AtomicU64,
     frames_done: AtomicU64,
+    execute: SharedDurations,
+    process: SharedDurations,
+    /// Locked once per wait, which parks anyway, and once per report.
+    waits: Mutex<Waits>,
+}
+
+/// Waits for destinations that took nothing.
+#[derive(Debug, Default)]
+struct Waits {
+    /// The one that goes on, and since when.
+    current: Option<(TaskId, u64)>,
+    /// Nanoseconds of those that have ended.
+    ended: BTreeMap<TaskId, u64>,
 }
 
 /// What the task half counts between two publications.
@@ -104,25 +118,45 @@ impl Stats {
 
     /// The task waits for this destination from now on.
     pub fn blocked(&self, now: u64, on: TaskId) {
-        self.0.blocked_on.store(u64::from(on.0) + 1, Relaxed);
-        self.0.blocked_since.store(now.max(1), Relaxed);
+        self.waits().current = Some((on, now));
     }
 
     /// The task waits no more.
     pub fn unblocked(&self, now: u64) {
-        let since = self.0.blocked_since.swap(0, Relaxed);
-        if since > 0 {
-            self.0.backpressure_ns.fetch_add(now.saturating_sub(since), Relaxed);
+        let mut waits = self.waits();
+        if let Some((on, since)) = waits.current.take() {
+            *waits.ended.entry(on).or_default() += now.saturating_sub(since);
         }
-        self.0.blocked_on.store(0, Relaxed);
     }
 
     /// Time in backpressure until now, and whom the task waits for.
     pub fn backpressure(&self, now: u64) -> (u64, Option<TaskId>) {
-        let since = self.0.blocked_since.load(Relaxed);
-        let current = if since > 0 { now.saturating_sub(since) } else { 0 };
-        let on = self.0.blocked_on.load(Relaxed).checked_sub(1).map(|task| TaskId(task as u32));
-        (self.0.backpressure_ns.load(Relaxed) + current, on)
+        let on = self.waits().current.map(|(on, _)| on);
+        (self.waited_for(now).values().sum(), on)
+    }
+
+    /// Until now, in nanoseconds, whom the task has waited for.
+    pub fn waited_for(&self, now: u64) -> BTreeMap<TaskId, u64> {
+        let waits = self.waits();
+        let mut all = waits.ended.clone();
+        if let Some((on, since)) = waits.current {
+            *all.entry(on).or_default() += now.saturating_sub(since);
+        }
+        all
+    }
+
+    fn waits(&self) -> MutexGuard<'_, Waits> {
+        self.0.waits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How long `execute` took per tuple.
+    pub(crate) fn execute(&self) -> &SharedDurations {
+        &self.0.execute
+    }
+
+    /// Time from `execute` to the ack of its tuple.
+    pub(crate) fn process(&self) -> &SharedDurations {
+        &self.0.process
     }
 
     /// User code is called.

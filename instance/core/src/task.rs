@@ -4,6 +4,7 @@ use crate::{
     acks::AckBatcher,
     batch::{Batch, ToTask},
     bolt_task::BoltTask,
+    durations::Runs,
     emitter::{Emitter, UnknownGrouping},
     limits,
     outlet::{Outlet, Stopping},
@@ -127,6 +128,8 @@ pub(crate) struct TaskCore {
     pub(crate) batch: Batch,
     pub(crate) stats: Stats,
     pub(crate) counts: Counts,
+    /// Under manual acking: from `execute` to the ack.
+    pub(crate) process: Runs,
     pub(crate) next_seq: u64,
     /// Roots registered and not completed.
     pub(crate) pending: u64,
@@ -156,6 +159,7 @@ impl TaskCore {
             batch: Batch::default(),
             stats,
             counts: Counts::default(),
+            process: Runs::default(),
             next_seq: 0,
             pending: 0,
             flusher: Flusher::new(incarnation),

@@ -41,6 +41,9 @@ impl Turn<'_> {
             plan_refused: seen.answers.refused.as_deref(),
             stuck: self.stuck(seen),
         });
+        self.context.metrics.told(&self.owner, &told.conditions);
+        let renew_at = self.run.identities.values().map(|issued| issued.renew_at);
+        self.context.metrics.certified(self.owner.uid, renew_at);
         if self.run.told.as_ref() == Some(&told) {
             return Ok(());
         }
@@ -142,6 +145,7 @@ pub(super) async fn unreadable(
         plan_refused: None,
         stuck: None,
     });
+    context.metrics.told(&owner, &told.conditions);
     if run.told.as_ref() != Some(&told) {
         apply::status(&context.client, &owner, &told).await?;
         run.told = Some(told);

@@ -1,12 +1,13 @@
 //! [`Flow`]: the state of a stream manager and the order in which it may be called.
 
+mod edges;
 mod frames;
 mod links;
 mod losses;
 mod plan;
 
 use crate::{
-    counts::{Discards, LinkCounts, TaskCounts},
+    counts::{Counts, Discards, EdgeEnd, LinkCounts, TaskCounts},
     effect::Effect,
     incoming::Incoming,
     limits::Limits,
@@ -62,6 +63,8 @@ pub struct Flow {
     /// Losses announced in this life.
     losses: u64,
     discards: Discards,
+    /// What passed over edges under earlier plans.
+    edges_before: BTreeMap<EdgeEnd, Counts>,
 }
 
 /// A task of the plan, of this pod or another.
@@ -139,6 +142,7 @@ impl Flow {
             deadlines: BTreeSet::new(),
             losses: 0,
             discards: Discards::default(),
+            edges_before: BTreeMap::new(),
         }
     }
 
@@ -226,6 +230,15 @@ impl Flow {
     /// Frames discarded.
     pub fn discards(&self) -> Discards {
         self.discards
+    }
+
+    /// Streams in which bytes wait, or were handed out last: the stream, its queue, and what is in
+    /// hand.
+    pub fn queues(&self) -> impl Iterator<Item = (OutStream, usize, usize)> {
+        self.outs
+            .iter()
+            .filter(|out| out.queued + out.in_hand > 0)
+            .map(|out| (OutStream { link: out.link, key: out.key }, out.queued, out.in_hand))
     }
 
     /// Bytes queued in all streams.

@@ -1,6 +1,9 @@
 //! One incoming stream: its account of queued bytes and the routes of its frames.
 
-use crate::stream::{InId, Link};
+use crate::{
+    counts::ByStream,
+    stream::{InId, Link},
+};
 use egret_topology::id::{Incarnation, TaskId};
 use egret_wire::preamble::StreamKey;
 
@@ -29,6 +32,8 @@ pub(crate) struct Incoming {
     pub(crate) only: Option<Incarnation>,
     pub(crate) queued: usize,
     pub(crate) paused: bool,
+    /// Of an instance: what it has sent on this stream.
+    pub(crate) sent: ByStream,
     /// In order of their sources.
     routes: Vec<Route>,
     last: usize,
@@ -45,6 +50,7 @@ impl Incoming {
             only: None,
             queued: 0,
             paused: false,
+            sent: ByStream::default(),
             routes: Vec::new(),
             last: 0,
         }

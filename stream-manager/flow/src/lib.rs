@@ -13,7 +13,7 @@ mod outgoing;
 mod refusal;
 mod stream;
 
-pub use counts::{Counts, Discards, LinkCounts, TaskCounts};
+pub use counts::{Counts, Discards, EdgeEnd, LinkCounts, TaskCounts};
 pub use effect::{Discard, Effect};
 pub use flow::{Flow, LinkUp, Stall};
 pub use limits::Limits;

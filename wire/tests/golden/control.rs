@@ -12,8 +12,9 @@ use egret_topology::{
 };
 use egret_wire::control::{
     self, FromInstance, FromOperator, Hold, Holding, LossScope, Peer, Phase, PodStatus, Root,
-    RootCounts, Stalled, TaskReport, TaskStatus, ToInstance, ToOperator, UserMetric,
+    RootCounts, Stalled, TaskReport, TaskStatus, ToInstance, ToOperator, Usage, UserMetric,
 };
+use egret_wire::durations::Durations;
 use serde::{Serialize, de::DeserializeOwned};
 use std::{collections::BTreeMap, fmt::Debug};
 
@@ -139,6 +140,8 @@ fn report() -> TaskReport {
             timed_out: 1,
             pending: 2,
             replayed: 3,
+            lost: 1,
+            orphaned: 0,
         },
         emitted: 9,
         executed: 0,
@@ -148,10 +151,16 @@ fn report() -> TaskReport {
         heard: 0,
         backpressure_us: 1500,
         blocked_on: Some(TaskId(1)),
+        waited_for: vec![(TaskId(1), 300)],
         busy_ms: 0,
         busy_us: 800,
         discarded: 0,
         latency: vec![(350, 3), (1200, 1)],
+        execute: Durations { counts: vec![0, 2], sum_ns: 4200 },
+        process: Durations { counts: vec![1], sum_ns: 900 },
+        inbox_bytes: 640,
+        outbox_bytes: 96,
+        usage: Some(Usage { cpu_us: 4000, resident_bytes: 8192, started_ms: 1000 }),
         position: Some("a.txt at 40 %".into()),
         user: vec![UserMetric { name: "skipped".into(), gauge: false, value: 2.0 }],
     }
@@ -159,9 +168,13 @@ fn report() -> TaskReport {
 
 const REPORT_JSON: &str = concat!(
     r#""phase":"active","roots":{"emitted":9,"acked":4,"failed":2,"timedOut":1,"pending":2,"#,
-    r#""replayed":3},"emitted":9,"executed":0,"acked":4,"failed":3,"unfinished":0,"heard":0,"#,
-    r#""backpressureUs":1500,"blockedOn":1,"busyMs":0,"busyUs":800,"discarded":0,"#,
-    r#""latency":[[350,3],[1200,1]],"position":"a.txt at 40 %","#,
+    r#""replayed":3,"lost":1,"orphaned":0},"emitted":9,"executed":0,"acked":4,"failed":3,"#,
+    r#""unfinished":0,"heard":0,"backpressureUs":1500,"blockedOn":1,"waitedFor":[[1,300]],"#,
+    r#""busyMs":0,"busyUs":800,"discarded":0,"latency":[[350,3],[1200,1]],"#,
+    r#""execute":{"counts":[0,2],"sumNs":4200},"process":{"counts":[1],"sumNs":900},"#,
+    r#""inboxBytes":640,"outboxBytes":96,"#,
+    r#""usage":{"cpuUs":4000,"residentBytes":8192,"startedMs":1000},"#,
+    r#""position":"a.txt at 40 %","#,
     r#""user":[{"name":"skipped","gauge":false,"value":2.0}]"#,
 );
 

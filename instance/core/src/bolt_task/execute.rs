@@ -8,7 +8,7 @@ use crate::{
     anchors::{CURRENT, Held},
     limits,
     outlet::Outlet,
-    task::UserError,
+    task::{TaskCore, UserError},
 };
 use egret_sdk::{Acking, BoltOutput, EmitError, Encoded, Tuple};
 use egret_wire::{ack::Lane, cut::Frame, data::DataReader, edge_id::EdgeIds, header::Header};
@@ -35,6 +35,7 @@ impl BoltTask {
         let mut at = std::mem::take(&mut self.at);
         let mut pace = Pace::default();
         let mut now = outlet.now();
+        let mut run = Run::begin(&self.core);
         self.core.stats.busy(now);
         let mut counter = header.base;
         loop {
@@ -63,7 +64,9 @@ impl BoltTask {
                 let before = std::mem::replace(&mut now, outlet.now());
                 pace.took(now - before);
                 self.core.stats.busy_again(before, now);
+                self.note(run, now - before);
                 self.core.stats.publish(&mut self.core.counts, self.anchors.held() as u64);
+                run = Run::begin(&self.core);
                 if self.core.is_flush_due(now, self.acks_since) {
                     self.core.close_and_hand_over(outlet);
                     self.acks_since = None;
@@ -72,13 +75,24 @@ impl BoltTask {
         }
         self.at = at;
         self.unflushed = true;
-        now = outlet.now();
+        let before = std::mem::replace(&mut now, outlet.now());
         self.core.stats.idle(now);
+        self.note(run, now - before);
         if self.core.is_flush_due(now, self.acks_since) {
             self.core.close_and_hand_over(outlet);
             self.acks_since = None;
         }
         Ok(())
+    }
+
+    /// The tuples of a run have taken so long together. Under automatic acking that is also what
+    /// passed until they were acked.
+    fn note(&self, run: Run, took: u64) {
+        let (executed, acked) = run.end(&self.core);
+        self.core.stats.execute().took(took, executed);
+        if self.acking == Acking::Auto && executed > 0 {
+            self.core.stats.process().took(took.saturating_mul(acked) / executed, acked);
+        }
     }
 
     #[inline]
@@ -141,6 +155,24 @@ impl BoltTask {
             "a frame of {} does not decode and was discarded",
             self.core.plan.describe(header.source)
         ));
+    }
+}
+
+/// The tuples between two readings of the clock, by the counts at the first.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    executed: u64,
+    acked: u64,
+}
+
+impl Run {
+    fn begin(core: &TaskCore) -> Run {
+        Run { executed: core.counts.executed, acked: core.counts.acked }
+    }
+
+    /// How many were executed, and how many acked.
+    fn end(self, core: &TaskCore) -> (u64, u64) {
+        (core.counts.executed - self.executed, core.counts.acked - self.acked)
     }
 }
 

@@ -4,7 +4,11 @@ use crate::{
     limits::{HOLDER_WAIT_NS, MAX_HOLDER_QUESTIONS},
     tracker::RootEntry,
 };
-use egret_wire::control::Hold;
+use egret_wire::{
+    control::{Hold, Root},
+    cut::Frame,
+    data::{DataReader, RootId, Roots},
+};
 
 /// The open questions.
 #[derive(Debug, Default)]
@@ -56,4 +60,17 @@ impl Holders {
     pub(super) fn waiting(&self) -> usize {
         self.open.len()
     }
+}
+
+/// Whether a data frame has a tuple of this root's tree.
+pub(super) fn contains(frame: &Frame, root: Root) -> bool {
+    let payload = frame.payload();
+    let Ok(mut reader) = DataReader::new(&frame.header, &payload) else { return false };
+    let (mut roots, mut at) = (Roots::new(), Vec::new());
+    while let Ok(Some(_)) = reader.next(&mut roots, &mut at) {
+        if roots.iter().any(|r: &RootId| Root::from(*r) == root) {
+            return true;
+        }
+    }
+    false
 }

@@ -95,7 +95,11 @@ impl Flow {
             return Ok(());
         }
         *newest = header.incarnation;
-        self.ins[id.index as usize].enqueued(frame.len(), self.limits.stream_bytes);
+        let stream = &mut self.ins[id.index as usize];
+        if stream.key.source.is_some() {
+            stream.sent.add(header);
+        }
+        stream.enqueued(frame.len(), self.limits.stream_bytes);
         self.enqueue(now, route, frame);
         Ok(())
     }
@@ -124,6 +128,9 @@ impl Flow {
             match out.key.class {
                 Class::Data => counts.data_out.add(&frame.header),
                 Class::Ack => counts.ack_out.add(&frame.header),
+            }
+            if out.key.source.is_some() {
+                out.received.add(&frame.header);
             }
             taken += frame.len();
             self.settle_account(input, frame.len());

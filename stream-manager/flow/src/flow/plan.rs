@@ -21,6 +21,7 @@ impl Flow {
         if !self.check_plan(&plan)? {
             return Ok(false);
         }
+        self.keep_edges();
         self.list_tasks(&plan);
         self.plan = Some(plan);
         self.ins.iter_mut().for_each(super::Incoming::forget_routes);

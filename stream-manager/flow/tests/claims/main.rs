@@ -4,6 +4,7 @@
 #![allow(unreachable_pub, clippy::unwrap_used)]
 
 mod backpressure;
+mod edges;
 mod losses;
 mod plans;
 mod rig;
