@@ -2,7 +2,7 @@
 
 use crate::effect::Discard;
 use egret_topology::id::TaskId;
-use egret_wire::header::{Header, Kind};
+use egret_wire::header::Header;
 
 /// Frames of one kind in one direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,54 +22,7 @@ impl Counts {
         self.entries += u64::from(header.count);
         self.bytes += header.frame_len() as u64;
     }
-
-    pub(crate) fn merge(&mut self, other: &Counts) {
-        self.frames += other.frames;
-        self.entries += other.entries;
-        self.bytes += other.bytes;
-    }
 }
-
-/// Data by the number of its stream in the source's component. Most components have one.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct ByStream(Vec<Counts>);
-
-impl ByStream {
-    /// Counts a frame if it is one with tuples.
-    #[inline]
-    pub(crate) fn add(&mut self, header: &Header) {
-        if header.kind != Kind::Data {
-            return;
-        }
-        let stream = usize::from(header.stream);
-        match self.0.get_mut(stream) {
-            Some(counts) => counts.add(header),
-            None => self.grow(stream, header),
-        }
-    }
-
-    /// Numbers that no component has are made up by nobody that speaks the protocol; they are not
-    /// counted, so that they cost no memory.
-    #[cold]
-    fn grow(&mut self, stream: usize, header: &Header) {
-        if stream < MAX_STREAMS {
-            self.0.resize(stream + 1, Counts::default());
-            self.0[stream].add(header);
-        }
-    }
-
-    /// What was counted, by stream. Nothing is left.
-    pub(crate) fn take(&mut self) -> impl Iterator<Item = (usize, Counts)> {
-        std::mem::take(&mut self.0).into_iter().enumerate()
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, Counts)> + '_ {
-        self.0.iter().copied().enumerate()
-    }
-}
-
-/// Streams of a component whose tuples are counted.
-const MAX_STREAMS: usize = 256;
 
 /// Where an edge is measured: one end is a task, the other all tasks of a component.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

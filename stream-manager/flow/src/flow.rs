@@ -1,6 +1,5 @@
 //! [`Flow`]: the state of a stream manager and the order in which it may be called.
 
-mod edges;
 mod frames;
 mod links;
 mod losses;
@@ -8,6 +7,7 @@ mod plan;
 
 use crate::{
     counts::{Counts, Discards, EdgeEnd, LinkCounts, TaskCounts},
+    edges::Edges,
     effect::Effect,
     incoming::Incoming,
     limits::Limits,
@@ -63,8 +63,7 @@ pub struct Flow {
     /// Losses announced in this life.
     losses: u64,
     discards: Discards,
-    /// What passed over edges under earlier plans.
-    edges_before: BTreeMap<EdgeEnd, Counts>,
+    edges: Edges,
 }
 
 /// A task of the plan, of this pod or another.
@@ -142,7 +141,7 @@ impl Flow {
             deadlines: BTreeSet::new(),
             losses: 0,
             discards: Discards::default(),
-            edges_before: BTreeMap::new(),
+            edges: Edges::default(),
         }
     }
 
@@ -220,6 +219,11 @@ impl Flow {
     /// What has passed over each link.
     pub fn link_counts(&self) -> impl Iterator<Item = (Link, &LinkCounts)> {
         self.links.iter().map(|state| (state.link, &state.counts))
+    }
+
+    /// Data over the edges that begin or end in this pod, by that end.
+    pub fn edge_counts(&self) -> impl Iterator<Item = (&EdgeEnd, &Counts)> {
+        self.edges.iter()
     }
 
     /// What happened to the frames for each task.

@@ -1,7 +1,7 @@
 //! One incoming stream: its account of queued bytes and the routes of its frames.
 
 use crate::{
-    counts::ByStream,
+    edges::Slots,
     stream::{InId, Link},
 };
 use egret_topology::id::{Incarnation, TaskId};
@@ -32,8 +32,8 @@ pub(crate) struct Incoming {
     pub(crate) only: Option<Incarnation>,
     pub(crate) queued: usize,
     pub(crate) paused: bool,
-    /// Of an instance: what it has sent on this stream.
-    pub(crate) sent: ByStream,
+    /// Of an instance: where what it sends is counted.
+    pub(crate) slots: Slots,
     /// In order of their sources.
     routes: Vec<Route>,
     last: usize,
@@ -50,7 +50,7 @@ impl Incoming {
             only: None,
             queued: 0,
             paused: false,
-            sent: ByStream::default(),
+            slots: Slots::default(),
             routes: Vec::new(),
             last: 0,
         }
@@ -79,6 +79,7 @@ impl Incoming {
 
     pub(crate) fn forget_routes(&mut self) {
         self.routes.clear();
+        self.slots.forget();
     }
 
     #[inline]

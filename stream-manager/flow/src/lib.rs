@@ -5,6 +5,7 @@
 //! targets drive the very same type.
 
 mod counts;
+mod edges;
 mod effect;
 mod flow;
 mod incoming;

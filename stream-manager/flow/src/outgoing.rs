@@ -1,6 +1,6 @@
 //! One outgoing stream: a queue per incoming stream that feeds it, served round robin by bytes.
 
-use crate::{counts::ByStream, limits::QUANTUM, stream::Link};
+use crate::{edges::Slots, limits::QUANTUM, stream::Link};
 use egret_wire::{cut::Frame, preamble::StreamKey};
 use std::collections::VecDeque;
 
@@ -28,8 +28,8 @@ pub(crate) struct Outgoing {
     pub(crate) blocked: bool,
     /// Since when nothing has moved although bytes wait.
     pub(crate) still_since: Option<u64>,
-    /// To an instance: what it was handed on this stream.
-    pub(crate) received: ByStream,
+    /// To an instance: where what it receives is counted.
+    pub(crate) slots: Slots,
     lanes: Vec<Lane>,
     /// Lanes that hold frames, the next one to serve in front.
     turns: VecDeque<u32>,
@@ -47,7 +47,7 @@ impl Outgoing {
             awake: false,
             blocked: false,
             still_since: None,
-            received: ByStream::default(),
+            slots: Slots::default(),
             lanes: Vec::new(),
             turns: VecDeque::new(),
         }

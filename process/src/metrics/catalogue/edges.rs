@@ -7,7 +7,7 @@ super::metrics! {
      task by task: the series grow with the tasks and not with their square. `task` is the one \
      that is measured. A tuple that goes to several tasks counts once for each. Tuples per \
      frame is the quotient of two rates. What is sent and not received is under way, or was \
-     lost. These count since the start of the stream manager.";
+     lost. Tuples, frames and bytes count since the start of the stream manager.";
 
     EDGE_SENT_TUPLES = Counter("egret_edge_sent_tuples_total", ["from", "stream", "to", "task"],
         "tuples", "Tuples that the stream manager took from the task for the edge."),

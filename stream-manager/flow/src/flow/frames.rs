@@ -97,7 +97,7 @@ impl Flow {
         *newest = header.incarnation;
         let stream = &mut self.ins[id.index as usize];
         if stream.key.source.is_some() {
-            stream.sent.add(header);
+            self.edges.count(&mut stream.slots, self.plan.as_ref(), true, header);
         }
         stream.enqueued(frame.len(), self.limits.stream_bytes);
         self.enqueue(now, route, frame);
@@ -130,7 +130,7 @@ impl Flow {
                 Class::Ack => counts.ack_out.add(&frame.header),
             }
             if out.key.source.is_some() {
-                out.received.add(&frame.header);
+                self.edges.count(&mut out.slots, self.plan.as_ref(), false, &frame.header);
             }
             taken += frame.len();
             self.settle_account(input, frame.len());

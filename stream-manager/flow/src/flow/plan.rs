@@ -21,10 +21,10 @@ impl Flow {
         if !self.check_plan(&plan)? {
             return Ok(false);
         }
-        self.keep_edges();
         self.list_tasks(&plan);
         self.plan = Some(plan);
         self.ins.iter_mut().for_each(super::Incoming::forget_routes);
+        self.outs.iter_mut().for_each(|out| out.slots.forget());
         self.drop_what_no_longer_fits(now);
         Ok(true)
     }

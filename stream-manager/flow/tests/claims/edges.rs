@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 
 /// Tuples by edge, of the ends that send or of those that receive.
 fn tuples(flows: &[Flow], sends: bool) -> BTreeMap<(String, String), u64> {
-    let mut sums = BTreeMap::new();
+    let mut sums = BTreeMap::<_, u64>::new();
     for (end, counts) in flows.iter().flat_map(Flow::edge_counts) {
         if end.sends == sends {
-            *sums.entry((end.from, end.to)).or_default() += counts.entries;
+            *sums.entry((end.from.clone(), end.to.clone())).or_default() += counts.entries;
         }
     }
     sums
@@ -31,8 +31,8 @@ fn both_ends_of_an_edge_count_the_same_wherever_its_tasks_are() {
         BTreeMap::from([(edge("c0", "c1"), 23), (edge("c0", "c2"), 13), (edge("c1", "c2"), 17)]);
     assert_eq!(tuples(&rig.flows, true), expected);
     assert_eq!(tuples(&rig.flows, false), expected);
-    let bytes: u64 =
-        rig.flows[1].edge_counts().iter().filter(|(end, _)| !end.sends).map(|(_, c)| c.bytes).sum();
+    let received = rig.flows[1].edge_counts().filter(|(end, _)| !end.sends);
+    let bytes: u64 = received.map(|(_, counts)| counts.bytes).sum();
     assert_eq!(bytes, 100 * (7 + 13 + 17));
 }
 
