@@ -74,6 +74,10 @@ fn metadata(of: &Blueprint<'_>, packed: &PackedPod, record: &PodRecord) -> Value
     metadata["annotations"] = json!({
         names::LIFE: record.life.to_string(),
         names::DEFINITION: record.definition,
+        // For a Prometheus without an operator of its own.
+        "prometheus.io/scrape": "true",
+        "prometheus.io/port": names::ADMIN_PORT.to_string(),
+        "prometheus.io/path": "/metrics",
     });
     if let Some(first) = packed.tasks.first() {
         metadata["annotations"]["kubectl.kubernetes.io/default-container"] =

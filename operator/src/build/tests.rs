@@ -81,6 +81,18 @@ fn every_good_sample_becomes_pods_that_the_api_knows() {
 }
 
 #[test]
+fn a_pod_says_where_its_metrics_are() {
+    for pod in word_count().pods() {
+        let annotations = &pod["metadata"]["annotations"];
+        assert_eq!(annotations["prometheus.io/scrape"], "true");
+        let port: u64 = annotations["prometheus.io/port"].as_str().unwrap().parse().unwrap();
+        let ports = pod["spec"]["initContainers"][0]["ports"].as_array().unwrap();
+        let metrics = ports.iter().find(|port| port["name"] == "metrics").unwrap();
+        assert_eq!(metrics["containerPort"], port);
+    }
+}
+
+#[test]
 fn a_pod_is_a_sidecar_and_one_container_per_task() {
     let world = word_count();
     let pods: Vec<Pod> = world.pods().iter().map(typed).collect();
