@@ -19,8 +19,8 @@ pub const INBOX_BYTES: usize = 1 << 20;
 /// An open frame is closed after this long even if the task stays busy.
 pub const FLUSH_AFTER_NS: u64 = 1_000_000;
 
-/// The same while more than half of `maxPending` is on its way: what is acked of that makes room for
-/// more in the same frames, and nothing is won by sending a few tuples to each of many tasks.
+/// The same while more than half of `maxPending` is on its way: what is acked of that makes room
+/// for more in the same frames, and nothing is won by sending a few tuples to each of many tasks.
 pub const FLUSH_FULL_AFTER_NS: u64 = 5_000_000;
 
 /// A spout whose next tuple is due this soon keeps its open frames for it, and for no longer: as

@@ -27,6 +27,7 @@ super::metrics! {
     COMPLETE_LATENCY = Histogram("egret_complete_latency_seconds", ["component"], "seconds",
         "From a root's emit (or when it should have been emitted, if the spout has a rate) to \
          the last ack of its tree. Buckets from 100 µs to 60 s; its count equals the roots \
-         acked, but for what was under way to a stream manager that was killed."),
+         acked, but for what was under way to a stream manager that was killed. AtMostOnce has \
+         none."),
         "__complete-latency", "complete latency";
 }
