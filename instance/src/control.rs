@@ -90,6 +90,7 @@ impl Outgoing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use egret_topology::id::TaskId;
     use egret_wire::control;
 
     #[test]
@@ -114,6 +115,25 @@ mod tests {
         assert_eq!(told, splits);
         let Some(FromInstance::Broken { error }) = outgoing.next() else { panic!("no last words") };
         assert_eq!(error.len(), ERROR_TEXT);
+        assert!(outgoing.next().is_none());
+    }
+
+    #[test]
+    fn what_a_newer_report_replaces_before_it_is_told_is_told_with_it() {
+        let mut outgoing = Outgoing::default();
+        let report = |executed, micros, task| TaskReport {
+            executed,
+            latency: vec![(micros, 1)],
+            waited_for: vec![(TaskId(task), micros)],
+            ..TaskReport::default()
+        };
+        outgoing.report(report(1, 5, 0));
+        outgoing.report(report(2, 6, 1));
+        outgoing.report(report(3, 7, 0));
+        let Some(FromInstance::Report(told)) = outgoing.next() else { panic!("no report") };
+        assert_eq!(told.executed, 3);
+        assert_eq!(told.latency, [(5, 1), (6, 1), (7, 1)]);
+        assert_eq!(told.waited_for, [(TaskId(0), 12), (TaskId(1), 6)]);
         assert!(outgoing.next().is_none());
     }
 }

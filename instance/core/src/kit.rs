@@ -21,7 +21,7 @@ use egret_topology::{
     plan::{PlanIndex, RunState},
 };
 use egret_wire::{
-    control::{Phase, RootCounts},
+    control::{Phase, RootCounts, TaskReport},
     cut::Frame,
     data::{DataReader, Roots},
     header::Kind,
@@ -218,6 +218,12 @@ impl Kit {
     /// Counts of a task's roots.
     pub fn roots(&self, task: TaskId) -> RootCounts {
         self.cells.get(&task).map(|cell| cell.gateway.roots()).unwrap_or_default()
+    }
+
+    /// What a task tells its stream manager now.
+    pub fn report(&mut self, task: TaskId) -> Option<TaskReport> {
+        let now = self.now;
+        self.cells.get_mut(&task).map(|cell| cell.gateway.report(now, None))
     }
 
     /// Counts of the roots of all spouts.

@@ -8,6 +8,7 @@
 mod acceptance {
     mod ack;
     mod components;
+    mod durations;
     mod end;
     mod flush;
     mod grouping;
