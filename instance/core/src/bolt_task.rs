@@ -374,7 +374,9 @@ impl BoltTask {
     }
 
     fn pause(&mut self, outlet: &mut dyn Outlet) {
-        self.core.process.settle(self.core.stats.process());
+        let TaskCore { timing, stats, .. } = &mut self.core;
+        timing.execute.hand_over(stats.execute());
+        timing.process.hand_over(stats.process());
         self.core.stats.publish(&mut self.core.counts, self.anchors.held() as u64);
         self.core.stats.set_heard(self.guard.heard());
         self.core.close_and_hand_over(outlet);

@@ -4,7 +4,7 @@ use crate::{
     acks::AckBatcher,
     batch::{Batch, ToTask},
     bolt_task::BoltTask,
-    durations::Runs,
+    durations::Timing,
     emitter::{Emitter, UnknownGrouping},
     limits,
     outlet::{Outlet, Stopping},
@@ -128,8 +128,7 @@ pub(crate) struct TaskCore {
     pub(crate) batch: Batch,
     pub(crate) stats: Stats,
     pub(crate) counts: Counts,
-    /// Under manual acking: from `execute` to the ack.
-    pub(crate) process: Runs,
+    pub(crate) timing: Timing,
     pub(crate) next_seq: u64,
     /// Roots registered and not completed.
     pub(crate) pending: u64,
@@ -159,7 +158,7 @@ impl TaskCore {
             batch: Batch::default(),
             stats,
             counts: Counts::default(),
-            process: Runs::default(),
+            timing: Timing::default(),
             next_seq: 0,
             pending: 0,
             flusher: Flusher::new(incarnation),

@@ -165,7 +165,8 @@ impl Collector for BoltCollector<'_> {
     fn ack(&mut self, anchor: Anchor) {
         let Some(held) = self.anchors.release(anchor) else { return };
         self.core.counts.acked += 1;
-        self.core.process.add(self.now.saturating_sub(held.since), self.core.stats.process());
+        let took = self.now.saturating_sub(held.since);
+        self.core.timing.process.took(took, 1, self.core.stats.process());
         self.acks_since.get_or_insert(self.now);
         for (root, xor) in held.acks() {
             self.core.acks.ack(root, xor);

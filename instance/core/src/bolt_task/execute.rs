@@ -87,11 +87,15 @@ impl BoltTask {
 
     /// The tuples of a run have taken so long together. Under automatic acking that is also what
     /// passed until they were acked.
-    fn note(&self, run: Run, took: u64) {
+    fn note(&mut self, run: Run, took: u64) {
         let (executed, acked) = run.end(&self.core);
-        self.core.stats.execute().took(took, executed);
+        let TaskCore { timing, stats, .. } = &mut self.core;
+        timing.execute.took(took, executed, stats.execute());
         if self.acking == Acking::Auto && executed > 0 {
-            self.core.stats.process().took(took.saturating_mul(acked) / executed, acked);
+            // None has failed, as a rule: that saves a division.
+            let share =
+                if acked == executed { took } else { took.saturating_mul(acked) / executed };
+            timing.process.took(share, acked, stats.process());
         }
     }
 
