@@ -7,6 +7,7 @@ mod age;
 mod ask;
 mod connect;
 pub(crate) mod delete;
+mod gather;
 pub(crate) mod log_level;
 pub(crate) mod logs;
 pub(crate) mod look;

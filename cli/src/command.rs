@@ -2,7 +2,7 @@
 
 #[cfg(feature = "cluster")]
 use crate::cluster::{delete, log_level, logs, state, status, tasks};
-use crate::{completions, plan, run, top, ui, validate};
+use crate::{completions, plan, report, run, top, ui, validate};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use egret_process::Exit;
 use std::{ffi::OsStr, path::Path};
@@ -22,6 +22,7 @@ Examples:
   egret plan examples/word-count.yaml --pods 3
   egret ui word-count
   egret top word-count
+  egret report word-count
   egret status --all-namespaces
   egret logs word-count --component count --follow
   egret completions bash > ~/.local/share/bash-completion/completions/egret
@@ -40,6 +41,7 @@ enum Command {
     #[cfg(feature = "cluster")]
     Pause(state::Pause),
     Plan(plan::Options),
+    Report(report::Options),
     #[cfg(feature = "cluster")]
     Resume(state::Resume),
     Run(run::Options),
@@ -108,6 +110,7 @@ pub(crate) fn main() -> Exit {
         #[cfg(feature = "cluster")]
         Command::Pause(options) => options.main(),
         Command::Plan(options) => plan::main(&options),
+        Command::Report(options) => report::main(&options),
         #[cfg(feature = "cluster")]
         Command::Resume(options) => options.main(),
         Command::Run(options) => run::main(&options),

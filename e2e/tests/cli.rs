@@ -179,6 +179,43 @@ fn a_topology_is_shown_in_the_terminal_and_as_a_page() {
 }
 
 #[test]
+fn a_report_has_everything_that_belongs_to_a_topology_and_no_secret() {
+    let Some(cluster) = Cluster::with_operator_for_test() else { return };
+    let namespace = Namespace::new(&cluster, "report").unwrap();
+    let secret = "env: [{name: DATABASE_URL, value: correct-horse-battery}]";
+    let spec = SPEC.replace("parallelism: 2,", &format!("parallelism: 2, {secret},"));
+    let topology = namespace.deploy("t", &spec).unwrap();
+    topology.condition("Ready", "True", PATIENCE).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("r.tar.gz");
+    prints(&cluster, &namespace, &["report", "t", "--output", file.to_str().unwrap()]);
+    let mut unpack = Command::new("tar");
+    unpack.arg("-xzf").arg(&file).arg("-C").arg(directory.path());
+    assert!(unpack.status().unwrap().success());
+    let read = |part: &str| {
+        let path = directory.path().join("egret-report-t").join(part);
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{part}: {error}"))
+    };
+    for (part, words) in [
+        ("README.txt", "topology.yaml"),
+        ("cluster.yaml", "kubernetes: v1."),
+        ("topology.yaml", "name: DATABASE_URL"),
+        ("plan.yaml", "packing:"),
+        ("events.yaml", "reason: Running"),
+        ("pods.yaml", "name: t-1-1"),
+        ("snapshot.yaml", "findings:"),
+        ("metrics/t-0-1.txt", "egret_pod_ready"),
+        ("logs/t-0-1/stream-manager.log", "plan"),
+        ("operator/pods.yaml", "egret-operator"),
+    ] {
+        let text = read(part);
+        assert!(text.contains(words), "{part} has no `{words}`: {text}");
+        assert!(!text.contains("correct-horse-battery"), "{part}");
+    }
+    assert!(!read("README.txt").contains("could not be had"), "{}", read("README.txt"));
+}
+
+#[test]
 fn logs_of_all_tasks_are_merged_chosen_and_followed_into_other_pods() {
     let Some(cluster) = Cluster::with_operator_for_test() else { return };
     let namespace = Namespace::new(&cluster, "cli-logs").unwrap();

@@ -40,6 +40,11 @@ impl<S: Source> Live<S> {
         Live { source, state: Mutex::default() }
     }
 
+    /// Whom it asks.
+    pub fn source(&self) -> &S {
+        &self.source
+    }
+
     async fn snapshot(&self) -> Answer {
         let mut state = self.state.lock().await;
         if state.asked.is_none_or(|asked| asked.elapsed() >= FRESH) {

@@ -26,6 +26,8 @@ use tokio::io::DuplexStream;
 
 /// Where stream managers let themselves be looked into, on the loopback of their pods.
 const INSPECT_PORT: u16 = 4740;
+/// Where they serve metrics and probes.
+pub(super) const ADMIN_PORT: u16 = 4739;
 
 /// A topology on a cluster.
 pub(crate) struct OnCluster {
@@ -50,8 +52,17 @@ impl OnCluster {
     /// A name that is wrong is told at once, and with those that there are.
     async fn find(session: Session, name: &str) -> Result<OnCluster, Trouble> {
         session.topology(name).await?;
-        let pods = Pods::new(Forward(session.clone()));
+        let pods = Pods::new(Forward::to(&session, INSPECT_PORT));
         Ok(OnCluster { session, name: name.to_owned(), pods })
+    }
+
+    pub(super) fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     /// Pods that answer, or should.
@@ -128,19 +139,28 @@ fn has_manager(pod: &PodView) -> bool {
     pod.containers.iter().any(|container| container.name == STREAM_MANAGER && container.runs)
 }
 
-/// Streams through the API server and the kubelet into the network of a pod.
-struct Forward(Session);
+/// Streams through the API server and the kubelet to a port of a pod.
+pub(super) struct Forward {
+    session: Session,
+    port: u16,
+}
+
+impl Forward {
+    pub(super) fn to(session: &Session, port: u16) -> Forward {
+        Forward { session: session.clone(), port }
+    }
+}
 
 impl Dial for Forward {
     type Stream = DuplexStream;
 
     async fn dial(&self, pod: &str) -> Result<DuplexStream, String> {
-        let Session { client, namespace, .. } = &self.0;
+        let Session { client, namespace, .. } = &self.session;
         let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
         let resource = "pods/portforward";
         let ask = Ask { verb: "create", resource, namespace: Some(namespace), name: Some(pod) };
-        let forwarded = self.0.got(ask, api.portforward(pod, &[INSPECT_PORT])).await;
+        let forwarded = self.session.got(ask, api.portforward(pod, &[self.port])).await;
         let mut forwarded = forwarded.map_err(|trouble| trouble.what().to_owned())?;
-        forwarded.take_stream(INSPECT_PORT).ok_or_else(|| "no stream was forwarded".to_owned())
+        forwarded.take_stream(self.port).ok_or_else(|| "no stream was forwarded".to_owned())
     }
 }

@@ -32,6 +32,11 @@ impl Topology {
         self.0.metadata.name.as_deref().unwrap_or_default()
     }
 
+    /// All of it.
+    pub(super) fn whole(&self) -> Value {
+        serde_json::to_value(&self.0).unwrap_or_default()
+    }
+
     pub(super) fn namespace(&self) -> &str {
         self.0.metadata.namespace.as_deref().unwrap_or_default()
     }

@@ -142,6 +142,27 @@ fn watched(run: &mut Run, end: impl FnOnce(&mut Run, &mut Terminal, &Child)) -> 
 }
 
 #[test]
+fn a_report_of_a_run_is_an_archive_of_what_it_does_and_logs() {
+    let run = running();
+    until_ok(&run, &["top", "--once"]);
+    let file = run.path("report.tar.gz");
+    let file = file.to_str().unwrap();
+    let said = until_ok(&run, &["report", "--output", file]);
+    assert!(said.contains("look through them"), "{said}");
+    let list = Command::new("tar").args(["-tzf", file]).output().unwrap();
+    let list = String::from_utf8(list.stdout).unwrap();
+    for part in
+        ["README.txt", "machine.yaml", "snapshot.yaml", "logs/words-0.log", "logs/end-1.log"]
+    {
+        assert!(list.contains(&format!("egret-report-looked-at/{part}\n")), "{part} of {list}");
+    }
+    let again = beside(&run, &["report", "--output", file]).output().unwrap();
+    let said = String::from_utf8_lossy(&again.stderr).into_owned();
+    assert_eq!(again.status.code(), Some(1));
+    assert!(said.contains("exists") && said.contains("--output"), "{said}");
+}
+
+#[test]
 fn a_key_ends_it_and_ctrl_c_does_and_the_terminal_is_as_before() {
     let mut run = running();
     let by = |run: &mut Run, key: &[u8]| watched(run, |_, terminal, _| terminal.press(key));
