@@ -18,9 +18,9 @@ use std::path::PathBuf;
 
 /// Collect what a bug report needs, without secrets
 ///
-/// Of a run on this machine, else of a topology on the cluster: what the topology does, its resource
-/// and pods, events, plan, metrics, logs, and those of the operator if you may read them. What looks
-/// like a secret is replaced; look through it all the same before you send it to anybody.
+/// Of a run on this machine, else of a topology on the cluster: what it does, its resource, pods,
+/// events, plan, metrics and logs, and those of the operator if you may read them. What looks like
+/// a secret is replaced; look through it all the same before you send it to anybody.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:

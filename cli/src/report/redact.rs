@@ -35,6 +35,12 @@ const REFERENCE: [&str; 4] = ["name", "ref", "file", "path"];
 /// Annotations that repeat a whole object.
 const COPIES: [&str; 1] = ["kubectl.kubernetes.io/last-applied-configuration"];
 
+/// Names that stand before secrets in texts.
+const NAMES: &str = "passwo?r?d|passphrase|secret|token|credential|api[_-]?key|access[_-]?key|\
+                     private[_-]?key|authorization";
+/// What may stand between such a name and the secret.
+const SCHEME: &str = r"(?:(?:bearer|basic)\s+)?";
+
 static FORMS: LazyLock<[Regex; 4]> = LazyLock::new(|| {
     let form = |text: &str| Regex::new(text).expect("a constant, tried by the tests below");
     [
@@ -45,9 +51,7 @@ static FORMS: LazyLock<[Regex; 4]> = LazyLock::new(|| {
         // Credentials in a URL.
         form(r"(://)([^/\s:@]*:[^/\s@]+)(@)"),
         // `password=...`, `"token": "..."`, `Authorization: Bearer ...`.
-        form(
-            r#"(?i)([a-z0-9_.-]*(?:passwo?r?d|passphrase|secret|token|credential|api[_-]?key|access[_-]?key|private[_-]?key|authorization)["']?\s*[:=]\s*(?:(?:bearer|basic)\s+)?["']?)([^\s"',;&}]+)()"#,
-        ),
+        form(&format!(r#"(?i)([\w.-]*(?:{NAMES})["']?\s*[:=]\s*{SCHEME}["']?)([^\s"',;&}}]+)()"#)),
     ]
 });
 
