@@ -15,7 +15,7 @@ use crate::{
     spawn::Running,
     stall,
 };
-use anyhow::{Context, ensure};
+use anyhow::{Context, anyhow, ensure};
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
@@ -59,7 +59,8 @@ pub(crate) fn measure(
     let drained = status.code() == Some(INTERRUPTED);
     ensure!(drained, "egret run: {status}\n{}", topology.running.tail());
     (run.stolen, run.dropped) = Machine::look()?.since(&machine);
-    run.outcome = check::summary(&summary, egret.spout, egret.sink, egret.acked)?;
+    run.outcome = check::summary(&summary, egret.spout, egret.sink, egret.acked)
+        .map_err(|error| anyhow!("{error:#}\n{}", topology.running.tail()))?;
     if egret.totals {
         run.outcome.counted = check::totals(&files.totals)?;
         check::outcome(&run.outcome)?;
