@@ -1,7 +1,8 @@
 //! A binary whose one bolt makes trouble as its config says: what the tests of `egret run` kill
 //! with.
 //!
-//! It passes its input on; a tuple whose field `line` contains `contains` it treats as `does` says.
+//! It passes its input on; a tuple whose field `line` contains `contains` it treats as `does` says,
+//! if it is the task `onTask`, and as long as the file `while` is there.
 
 use egret_instance::{
     Acking, Anchor, Bolt, BoltOutput, Context, Counter, Declared, EmitOptions, Registry, Result,
@@ -20,7 +21,12 @@ fn main() -> ExitCode {
 #[derive(Default)]
 struct Trouble {
     does: String,
+    /// Empty means every tuple.
     contains: String,
+    /// Whether another task of the component is to make it.
+    is_spared: bool,
+    /// Trouble happens while this file is there; without one always.
+    during: Option<PathBuf>,
     /// How long `slow` takes.
     pause: Duration,
     /// `panic`, `fail` and `exit` happen only while this file is not there, and make it;
@@ -34,6 +40,12 @@ impl Trouble {
     fn is_due(&self) -> Result<bool> {
         let Some(once) = &self.once else { return Ok(true) };
         Ok(!once.exists() && std::fs::write(once, "").map(|()| true)?)
+    }
+
+    fn is_meant(&self, tuple: &Tuple<'_>) -> Result<bool> {
+        let now = self.during.as_ref().is_none_or(|file| file.exists());
+        let this = self.contains.is_empty() || tuple.str("line")?.contains(&self.contains);
+        Ok(now && this && !self.is_spared)
     }
 
     fn make(&self) -> Result<()> {
@@ -61,13 +73,18 @@ fn text(context: &Context, name: &str) -> Option<String> {
     context.config.get(name)?.as_str().map(str::to_owned)
 }
 
+fn number(context: &Context, name: &str) -> Option<u64> {
+    context.config.get(name)?.as_u64()
+}
+
 impl Bolt for Trouble {
     fn prepare(&mut self, context: &mut Context) -> Result<()> {
         self.does = text(context, "does").unwrap_or_default();
         self.contains = text(context, "contains").unwrap_or_default();
         self.once = text(context, "once").map(PathBuf::from);
-        let pause = context.config.get("pauseMs").and_then(|pause| pause.as_u64());
-        self.pause = Duration::from_millis(pause.unwrap_or(0));
+        self.during = text(context, "while").map(PathBuf::from);
+        self.is_spared = number(context, "onTask").is_some_and(|on| on != u64::from(context.index));
+        self.pause = Duration::from_millis(number(context, "pauseMs").unwrap_or(0));
         self.executed = context.counter("executed")?;
         context.gauge("pause_seconds")?.set(self.pause.as_secs_f64());
         if self.does == "refuse" {
@@ -77,7 +94,7 @@ impl Bolt for Trouble {
     }
 
     fn execute(&mut self, tuple: &Tuple<'_>, out: &mut BoltOutput<'_>) -> Result<()> {
-        if tuple.str("line")?.contains(&self.contains) {
+        if self.is_meant(tuple)? {
             self.make()?;
         }
         self.executed.add(1);

@@ -7,5 +7,6 @@
 mod chromium;
 mod hostile;
 mod live;
+#[allow(dead_code, reason = "the experiment of the slow bolt uses the rest")]
 mod page;
 mod run;

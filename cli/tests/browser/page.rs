@@ -1,6 +1,7 @@
 //! The page as a test sees it.
 
 use crate::chromium::Chromium;
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use std::{
     thread,
@@ -70,6 +71,13 @@ impl Page {
     /// All that can be read.
     pub(crate) fn text(&mut self) -> String {
         self.value("document.body.innerText").as_str().unwrap_or_default().to_owned()
+    }
+
+    /// What it looks like, as PNG.
+    pub(crate) fn picture(&mut self) -> Vec<u8> {
+        self.chromium.call("Emulation.setScrollbarsHidden", json!({"hidden": true}));
+        let picture = self.chromium.call("Page.captureScreenshot", json!({"format": "png"}));
+        STANDARD.decode(picture["data"].as_str().unwrap()).unwrap()
     }
 
     pub(crate) fn click(&mut self, selector: &str) {

@@ -21,10 +21,10 @@ fn rules() -> String {
 }
 
 /// The rules with times for those who cannot wait: what takes minutes takes seconds.
-struct Hurried(TempDir);
+pub(crate) struct Hurried(TempDir);
 
 impl Hurried {
-    fn new() -> Hurried {
+    pub(crate) fn new() -> Hurried {
         let mut text = rules();
         for (minutes, seconds) in [("[5m]", "[6s]"), ("[10m]", "[20s]"), ("[15m]", "[20s]")] {
             text = text.replace(minutes, seconds);
@@ -39,7 +39,7 @@ impl Hurried {
         Hurried(dir)
     }
 
-    fn file(&self) -> PathBuf {
+    pub(crate) fn file(&self) -> PathBuf {
         self.0.path().join("rules.yaml")
     }
 }

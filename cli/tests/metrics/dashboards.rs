@@ -67,12 +67,21 @@ fn queries() -> Vec<Query> {
     queries
 }
 
+/// The queries of a panel.
+pub(crate) fn panel(dashboard: &str, title: &str) -> Vec<String> {
+    let place = format!("{dashboard}: {title}");
+    let of_panel = queries().into_iter().filter(|query| query.place == place);
+    let texts: Vec<String> = of_panel.map(|query| query.text).collect();
+    assert!(!texts.is_empty(), "no panel {place}");
+    texts
+}
+
 /// As Grafana would send it.
-fn chosen(query: &str) -> String {
+pub(crate) fn chosen(query: &str, topology: &str) -> String {
     query
         .replace("$__rate_interval", "15s")
         .replace("$namespace", ".*")
-        .replace("$topology", "watched")
+        .replace("$topology", topology)
         .replace("$component", ".*")
 }
 
@@ -112,7 +121,7 @@ fn every_query_of_every_dashboard_has_an_answer() {
     targets.push(operator::serve());
     let prometheus = Prometheus::start(&targets, None);
     for Query { place, text, rare } in queries() {
-        let text = chosen(&text);
+        let text = chosen(&text, "watched");
         let mut last = Ok(Vec::new());
         let answered = until(&place, || {
             last = prometheus.query(&text);

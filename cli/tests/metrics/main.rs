@@ -6,6 +6,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so")]
 
 mod alerts;
+#[path = "../browser/chromium.rs"]
+#[allow(dead_code, reason = "the tests of the page use the rest")]
+mod chromium;
 mod dashboards;
 mod http;
 mod operator;
@@ -13,3 +16,7 @@ mod page;
 mod prometheus;
 mod run;
 mod scraped;
+#[path = "../browser/page.rs"]
+#[allow(dead_code, reason = "the tests of the page use the rest")]
+mod seen;
+mod slow_bolt;

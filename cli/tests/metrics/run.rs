@@ -108,6 +108,15 @@ impl Run {
 
     /// Starts the topology of this text, in which `DIR` stands for its directory.
     pub(crate) fn of(topology: &str) -> Run {
+        Run::with(topology, &[])
+    }
+
+    /// The same, with the page that shows it.
+    pub(crate) fn shown(topology: &str) -> Run {
+        Run::with(topology, &["--ui=127.0.0.1:0"])
+    }
+
+    fn with(topology: &str, args: &[&str]) -> Run {
         let dir = tempfile::tempdir().unwrap();
         let here = dir.path().to_str().unwrap();
         let file = dir.path().join("topology.yaml");
@@ -117,6 +126,7 @@ impl Run {
         fs::write(dir.path().join("input"), (0..LINES).map(line).collect::<String>()).unwrap();
         let process = Command::new(env!("CARGO_BIN_EXE_egret"))
             .args(["run", "--quiet", "--instance", &trouble()])
+            .args(args)
             .arg(&file)
             .env("TMPDIR", here)
             .stdin(Stdio::null())
@@ -137,6 +147,29 @@ impl Run {
             let addresses: Vec<SocketAddr> = files.iter().filter_map(read).collect();
             (addresses.len() == PODS).then_some(addresses)
         })
+    }
+
+    /// Where the page is, as soon as it says so.
+    pub(crate) fn origin(&self) -> String {
+        self.until("the page is served", || {
+            let said = fs::read_to_string(self.path("stderr")).ok()?;
+            let (_, url) = said.split_once("the page is at ")?;
+            let (url, _) = url.split_once('\n')?;
+            Some(url.trim_end_matches('/').to_owned())
+        })
+    }
+
+    /// A file in the directory that `DIR` stands for.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// What another `egret` on this machine prints.
+    pub(crate) fn egret(&self, args: &[&str]) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_egret"));
+        let output = command.args(args).env("TMPDIR", self.dir.path()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
     }
 
     /// The pages of all pods, as one.

@@ -210,10 +210,11 @@ fn backpressure() -> Row {
                 Table,
                 "Slowest tasks",
                 "s",
-                "Time in user code per tuple. One task alone: skewed keys or a bad node; all \
-                 of a component: slow code.",
+                "Time in user code per tuple, without that in which it waits to emit. One task \
+                 alone: skewed keys or a bad node; all of a component: slow code.",
                 &[(
-                    "topk(10, rate(egret_task_busy_seconds_total{c}[r]) / \
+                    "topk(10, clamp_min(rate(egret_task_busy_seconds_total{c}[r]) - \
+                     rate(egret_task_backpressure_seconds_total{c}[r]), 0) / \
                      (rate(egret_tuples_executed_total{c}[r]) > 0))",
                     "",
                 )],
@@ -222,8 +223,8 @@ fn backpressure() -> Row {
                 Lines,
                 "Tasks that wait, and are busy",
                 "percentunit",
-                "Share of the time in which a task waits to emit, and in which it is in user \
-                 code. Busy near 100% and not waiting: the bottleneck.",
+                "Share of the time in which a task waits to emit, and in which it works. Busy \
+                 near 100%: the bottleneck.",
                 &[
                     (
                         "max by (component) \
@@ -231,7 +232,8 @@ fn backpressure() -> Row {
                         "{{component}} waits",
                     ),
                     (
-                        "max by (component) (rate(egret_task_busy_seconds_total{c}[r]))",
+                        "max by (component) (clamp_min(rate(egret_task_busy_seconds_total{c}[r]) \
+                         - rate(egret_task_backpressure_seconds_total{c}[r]), 0))",
                         "{{component}} busy",
                     ),
                 ],

@@ -4,8 +4,9 @@ super::metrics! {
     "Tasks",
     "Execute and process latency are taken for every tuple, with the mean of up to 64 quick \
      ones in a row: their counts are exact. Both include the time in which `execute` waits to \
-     emit. What a task costs per tuple is the rate of `egret_task_busy_seconds_total` divided \
-     by that of `egret_tuples_executed_total`; the former is also Storm's capacity.";
+     emit, and so does `egret_task_busy_seconds_total`. Its rate less that of \
+     `egret_task_backpressure_seconds_total` is the share of time that a task works, Storm's \
+     capacity; divided by the rate of `egret_tuples_executed_total` what a tuple costs.";
 
     TASK_CONNECTED = Gauge("egret_task_connected", ["component", "task"], "0 or 1",
         "1 if the task's instance is linked."), "", "";
@@ -27,7 +28,8 @@ super::metrics! {
         "Time in which the task could not emit because a destination took nothing: who suffers."),
         "__out-queue-full-count", "backpressure";
     TASK_BUSY = Counter("egret_task_busy_seconds_total", ["component", "task"], "seconds",
-        "Time in user code, sampled. Close to 1 per second: the task is the bottleneck."),
+        "Time in user code, sampled; that in which it waits to emit included. Without that \
+         close to 1 per second: the task is the bottleneck."),
         "__execute-time-ns", "capacity";
     TASK_CALL = Gauge("egret_task_call_seconds", ["component", "task"], "seconds",
         "For how long a call of user code has not returned."), "", "";
