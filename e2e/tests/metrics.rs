@@ -1,0 +1,268 @@
+//! A real Prometheus reads pods on two nodes and the operator, and what it reads adds up.
+
+// Also in the fixtures, which clippy does not take for tests.
+#![allow(clippy::unwrap_used)]
+
+use egret_e2e::{
+    Cluster, Deployed, Namespace,
+    installed::{NAMESPACE, SELECTOR},
+    wait::Wait,
+};
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::{self, File},
+    net::TcpListener,
+    process::{Child, Command, Output, Stdio},
+    time::Duration,
+};
+use tempfile::TempDir;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Trees that are acked before the topology pauses.
+const TREES: f64 = 2000.0;
+
+/// Shuffled and by fields, one task to several and several to one, between two nodes.
+const SPEC: &str = "
+pods: 2
+delivery: AtLeastOnce
+spouts: [{name: words, config: {rate: 1000}}]
+bolts:
+- {name: keep, component: filter, parallelism: 2, inputs: [{from: words}]}
+- name: sort
+  component: filter
+  parallelism: 2
+  inputs: [{from: keep, grouping: Fields, fields: [word]}]
+- {name: end, component: discard, inputs: [{from: sort}, {from: words}]}
+";
+
+/// Where metrics are served, and labels that Kubernetes would give.
+struct Target {
+    address: String,
+    namespace: String,
+    instance: String,
+}
+
+/// A Prometheus on the host, which reaches pods by their addresses. Debian's finds no pods by
+/// itself, so it is told of them, with the labels that `docs/monitoring.md` relabels.
+struct Prometheus {
+    process: Child,
+    dir: TempDir,
+    address: String,
+}
+
+fn run(program: &str, args: &[&str]) -> std::io::Result<Output> {
+    Command::new(program).args(args).stdin(Stdio::null()).output()
+}
+
+/// Whether there is one; it is installed where there is none, if we may.
+fn is_installed() -> bool {
+    let programs = ["prometheus", "promtool"];
+    let answers = || {
+        let answer = |program: &&str| run(program, &["--version"]);
+        programs.iter().map(answer).all(|answer| answer.is_ok_and(|said| said.status.success()))
+    };
+    if !answers() {
+        // It is tried; whether it worked is seen by what is there afterwards.
+        let _ = run("apt-get", &["install", "-y", "--no-install-recommends", "prometheus"]);
+    }
+    let there = answers();
+    if !there {
+        eprintln!("SKIPPED: there is no Prometheus here: apt-get install prometheus");
+    }
+    there
+}
+
+impl Prometheus {
+    fn start(targets: &[Target]) -> Prometheus {
+        let dir = tempfile::tempdir().unwrap();
+        let configs = targets.iter().map(|Target { address, namespace, instance }| {
+            json!({"targets": [address], "labels": {"namespace": namespace, "instance": instance}})
+        });
+        let job = json!({"job_name": "egret", "honor_labels": true,
+                         "static_configs": configs.collect::<Vec<_>>()});
+        let config = json!({"global": {"scrape_interval": "1s"}, "scrape_configs": [job]});
+        let file = dir.path().join("prometheus.yml");
+        fs::write(&file, config.to_string()).unwrap();
+        // Free a moment ago; nobody else here asks for ports by number.
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let address = format!("127.0.0.1:{port}");
+        let process = Command::new("prometheus")
+            .arg(format!("--config.file={}", file.display()))
+            .arg(format!("--storage.tsdb.path={}", dir.path().join("data").display()))
+            .arg(format!("--web.listen-address={address}"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(dir.path().join("stderr")).unwrap())
+            .spawn()
+            .unwrap();
+        Prometheus { process, dir, address }
+    }
+
+    /// The answer to a query: labels and values.
+    fn query(&self, query: &str) -> Result<Vec<(Value, f64)>, String> {
+        let server = format!("http://{}", self.address);
+        let output = run("promtool", &["query", "instant", "--format=json", &server, query]);
+        let output = output.map_err(|error| error.to_string())?;
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+        }
+        let rows: Vec<Value> = serde_json::from_slice(&output.stdout).map_err(|e| e.to_string())?;
+        let row = |row: &Value| {
+            let value = row["value"][1].as_str().and_then(|value| value.parse().ok());
+            (row["metric"].clone(), value.unwrap_or(f64::NAN))
+        };
+        Ok(rows.iter().map(row).collect())
+    }
+
+    /// Waits until the answer satisfies somebody.
+    fn until(&self, query: &str, good: impl Fn(&[(Value, f64)]) -> bool) -> Vec<(Value, f64)> {
+        let wait = Wait::new("Prometheus", query, PATIENCE).log(self.dir.path().join("stderr"));
+        let found = wait.until(|| {
+            let rows = self.query(query)?;
+            if good(&rows) { Ok(rows) } else { Err(format!("{rows:?}")) }
+        });
+        found.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// A number.
+    fn number(&self, query: &str) -> f64 {
+        let rows = self.until(query, |rows| rows.len() == 1);
+        rows[0].1
+    }
+
+    /// Sums of a metric by the values of a label.
+    fn sums(&self, metric: &str, by: &str) -> BTreeMap<String, f64> {
+        let rows = self.until(&format!("sum by ({by}) ({metric})"), |rows| !rows.is_empty());
+        rows.into_iter().map(|(labels, sum)| (label(&labels, by), sum)).collect()
+    }
+}
+
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        // Whether it has ended already or not.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn label(labels: &Value, name: &str) -> String {
+    labels[name].as_str().unwrap_or_default().to_owned()
+}
+
+/// The pods of a topology, on two nodes.
+fn pods(topology: &Deployed<'_>, namespace: &Namespace) -> Vec<Target> {
+    let pods = topology.pods().unwrap();
+    let nodes: BTreeSet<&str> = pods.iter().map(|pod| pod.node.as_str()).collect();
+    assert_eq!(nodes.len(), 2, "{nodes:?}");
+    let target = |pod: &egret_e2e::Life| Target {
+        address: format!("{}:4739", pod.ip),
+        namespace: namespace.name().to_owned(),
+        instance: pod.name.clone(),
+    };
+    pods.iter().map(target).collect()
+}
+
+/// The operator that there is.
+fn operator(cluster: &Cluster) -> Target {
+    let args = ["get", "pods", "--selector", SELECTOR, "--output", "json"];
+    let pods: Value = serde_json::from_str(&cluster.operator_kubectl(&args).unwrap()).unwrap();
+    let live = |pod: &&Value| pod["metadata"]["deletionTimestamp"].is_null();
+    let pod = pods["items"].as_array().unwrap().iter().find(live).unwrap();
+    Target {
+        address: format!("{}:8080", pod["status"]["podIP"].as_str().unwrap()),
+        namespace: NAMESPACE.to_owned(),
+        instance: label(&pod["metadata"], "name"),
+    }
+}
+
+/// Each tree that ended was timed, and each tuple of an edge was sent, received and executed once.
+fn assert_adds_up(prometheus: &Prometheus) {
+    let acked = prometheus.number("sum(egret_roots_acked_total)");
+    assert!(acked > TREES, "{acked}");
+    assert_eq!(prometheus.number("sum(egret_complete_latency_seconds_count)"), acked);
+    assert_eq!(prometheus.number("sum(egret_roots_emitted_total)"), acked);
+    let sent = prometheus.sums("egret_edge_sent_tuples_total", "to");
+    let of = |times: f64| times * acked;
+    let expected = [("end", of(2.0)), ("keep", acked), ("sort", acked)];
+    assert_eq!(sent, expected.map(|(name, sum)| (name.to_owned(), sum)).into());
+    assert_eq!(prometheus.sums("egret_edge_received_tuples_total", "to"), sent);
+    for metric in [
+        "egret_tuples_executed_total",
+        "egret_tuples_acked_total",
+        "egret_execute_latency_seconds_count",
+        "egret_process_latency_seconds_count",
+    ] {
+        let mut of_bolts = prometheus.sums(metric, "component");
+        of_bolts.remove("words");
+        assert_eq!(of_bolts, sent, "{metric}");
+    }
+    // What the stream manager of one pod sent over the link is what that of the other received.
+    let over = |direction: &str| {
+        let of = format!(r#"link="peer", class="data", direction="{direction}""#);
+        prometheus.number(&format!("sum(egret_link_entries_total{{{of}}})"))
+    };
+    let (sent, received) = (over("out"), over("in"));
+    assert!(sent > 0.0, "nothing went from node to node");
+    assert_eq!(received, sent);
+}
+
+/// The operator has timed what it did, and tells each condition of the topology once, as it is.
+fn assert_operator_tells(prometheus: &Prometheus, topology: &Deployed<'_>, namespace: &str) {
+    let seconds = "egret_operator_reconcile_seconds";
+    let [done, took] = ["count", "sum"]
+        .map(|end| prometheus.number(&format!(r#"sum({seconds}_{end}{{outcome="ok"}})"#)));
+    assert!(done > 0.0 && took > 0.0, "{done} in {took} s");
+    let p99 = format!("histogram_quantile(0.99, sum by (le) ({seconds}_bucket)) > 0");
+    prometheus.until(&p99, |rows| rows.len() == 1);
+    prometheus.until("egret_operator_leader", |rows| matches!(rows, [(_, 1.0)]));
+
+    let object = topology.object().unwrap();
+    let conditions = object["status"]["conditions"].as_array().unwrap();
+    let status = |one: &Value| (label(one, "type"), label(one, "status").to_lowercase());
+    let expected: BTreeMap<String, String> = conditions.iter().map(status).collect();
+    assert!(expected.len() > 2, "{expected:?}");
+    let told = format!(r#"egret_topology_condition{{namespace="{namespace}", topology="t"}} == 1"#);
+    prometheus.until(&told, |rows| {
+        let status =
+            |(labels, _): &(Value, f64)| (label(labels, "condition"), label(labels, "status"));
+        let found: BTreeMap<String, String> = rows.iter().map(status).collect();
+        rows.len() == expected.len() && found == expected
+    });
+}
+
+#[test]
+fn prometheus_reads_pods_on_two_nodes_and_the_operator_and_all_of_it_adds_up() {
+    let Some(cluster) = Cluster::own_with_operator_for_test() else { return };
+    if !is_installed() {
+        return;
+    }
+    let namespace = Namespace::new(&cluster, "metrics").unwrap();
+    let topology = namespace.deploy("t", SPEC).unwrap();
+    assert_eq!(topology.condition("Ready", "True", PATIENCE).unwrap(), "Running");
+    let mut targets = pods(&topology, &namespace);
+    targets.push(operator(&cluster));
+    let prometheus = Prometheus::start(&targets);
+    for Target { namespace, instance, .. } in &targets {
+        let up = format!(r#"up{{namespace="{namespace}", instance="{instance}"}} == 1"#);
+        prometheus.until(&up, |rows| rows.len() == 1);
+    }
+    let acked = format!("sum(egret_roots_acked_total) > {TREES}");
+    prometheus.until(&acked, |rows| rows.len() == 1);
+
+    topology.change(&json!({"state": "Paused"})).unwrap();
+    topology.state("Paused", PATIENCE).unwrap();
+    prometheus.until("sum(egret_roots_pending) == 0", |rows| rows.len() == 1);
+    // Pods are read one after the other: what both say belongs together once it has stayed.
+    let counters = [
+        "egret_edge_sent_tuples_total",
+        "egret_edge_received_tuples_total",
+        "egret_tuples_acked_total",
+        r#"egret_link_entries_total{class="data"}"#,
+    ];
+    let changes = counters.map(|counter| format!("sum(changes({counter}[4s]))"));
+    let still = format!("{} == 0", changes.join(" + "));
+    prometheus.until(&still, |rows| rows.len() == 1);
+    assert_adds_up(&prometheus);
+    assert_operator_tells(&prometheus, &topology, namespace.name());
+}
