@@ -81,10 +81,14 @@ impl Runs {
         self.lock().entry(uid.to_owned()).or_default().clone()
     }
 
+    /// What is remembered of a topology, if anything is.
+    pub fn known(&self, uid: &str) -> Option<Arc<tokio::sync::Mutex<Run>>> {
+        self.lock().get(uid).cloned()
+    }
+
     /// Waits until nobody looks at a topology any more.
     pub async fn settled(&self, uid: &str) {
-        let run = self.lock().get(uid).cloned();
-        if let Some(run) = run {
+        if let Some(run) = self.known(uid) {
             drop(run.lock().await);
         }
     }

@@ -98,8 +98,9 @@ pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<A
             Ok(looked) => looked,
             Err(_) => {
                 // Whether the record was written is not known.
-                let run = context.runs.of(&topology.uid().unwrap_or_default());
-                run.lock().await.record = None;
+                if let Some(run) = context.runs.known(&topology.uid().unwrap_or_default()) {
+                    run.lock().await.record = None;
+                }
                 Err(Error::Late)
             }
         },
