@@ -187,7 +187,7 @@ impl SpoutTask {
     fn is_flush_due(&self, now: u64) -> bool {
         let after =
             if self.is_window_out() { limits::FLUSH_FULL_AFTER_NS } else { limits::FLUSH_AFTER_NS };
-        self.core.emitter.opened_at().is_some_and(|opened| now.saturating_sub(opened) >= after)
+        self.core.is_flush_due(now, None, after)
     }
 
     /// Whether more than half of `maxPending` is on its way: acks come, and make room.

@@ -249,11 +249,11 @@ impl TaskCore {
         }
     }
 
-    /// Whether open frames have waited long enough.
+    /// Whether what is open has waited for so long.
     #[inline]
-    pub(crate) fn is_flush_due(&self, now: u64, acks_since: Option<u64>) -> bool {
+    pub(crate) fn is_flush_due(&self, now: u64, acks_since: Option<u64>, after: u64) -> bool {
         let opened = self.emitter.opened_at().into_iter().chain(acks_since).min();
-        opened.is_some_and(|opened| now.saturating_sub(opened) >= limits::FLUSH_AFTER_NS)
+        opened.is_some_and(|opened| now.saturating_sub(opened) >= after)
     }
 
     /// Sends end marks on all lanes.

@@ -67,7 +67,7 @@ impl BoltTask {
                 self.note(run, now - before);
                 self.core.stats.publish(&mut self.core.counts, self.anchors.held() as u64);
                 run = Run::begin(&self.core);
-                if self.core.is_flush_due(now, self.acks_since) {
+                if self.core.is_flush_due(now, self.acks_since, limits::FLUSH_AFTER_NS) {
                     self.core.close_and_hand_over(outlet);
                     self.acks_since = None;
                 }
@@ -78,7 +78,7 @@ impl BoltTask {
         let before = std::mem::replace(&mut now, outlet.now());
         self.core.stats.idle(now);
         self.note(run, now - before);
-        if self.core.is_flush_due(now, self.acks_since) {
+        if self.core.is_flush_due(now, self.acks_since, limits::FLUSH_AFTER_NS) {
             self.core.close_and_hand_over(outlet);
             self.acks_since = None;
         }
