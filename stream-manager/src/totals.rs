@@ -5,7 +5,10 @@
 //! always emitted = acked + failed + timed out + pending.
 
 use crate::limits::{ERROR_TEXT, USER_METRICS};
-use egret_topology::id::{Incarnation, TaskId};
+use egret_topology::{
+    id::{Incarnation, TaskId},
+    limits::MAX_TASKS,
+};
 use egret_wire::control::{Phase, RootCounts, TaskReport, TaskStatus};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -97,7 +100,11 @@ impl TaskTotals {
             *self.latency.entry(rounded(micros)).or_default() += count;
         }
         for (task, micros) in report.waited_for.drain(..) {
-            *self.waited_for.entry(task).or_default() += micros;
+            // An instance may name whomever it likes.
+            if self.waited_for.len() < MAX_TASKS as usize || self.waited_for.contains_key(&task) {
+                let waited = self.waited_for.entry(task).or_default();
+                *waited = waited.saturating_add(micros);
+            }
         }
         report.user.truncate(USER_METRICS);
         let over = |phase| matches!(phase, Phase::Ended | Phase::Closed);
@@ -330,6 +337,17 @@ mod tests {
         }
         let values: Vec<f64> = totals.total().user.iter().map(|metric| metric.value).collect();
         assert_eq!(values, [6.0, 2.0]);
+    }
+
+    #[test]
+    fn an_instance_that_names_tasks_at_will_fills_no_memory() {
+        let mut totals = TaskTotals::default();
+        let waited = |waited_for| TaskReport { waited_for, ..TaskReport::default() };
+        let all = (0..MAX_TASKS * 2).map(|task| (TaskId(task), 1)).collect();
+        totals.reported(waited(all));
+        totals.reported(waited(vec![(TaskId(0), u64::MAX)]));
+        assert_eq!(totals.waited_for().len(), MAX_TASKS as usize);
+        assert_eq!(totals.waited_for()[&TaskId(0)], u64::MAX);
     }
 
     #[test]
