@@ -33,7 +33,8 @@ impl OnCluster {
         parts.object_or_why("cluster.yaml", self.versions().await);
         parts.object_or_why("topology.yaml", self.resource().await);
         parts.object_or_why("plan.yaml", self.plan().await);
-        parts.object_or_why("events.yaml", self.events().await);
+        let events = self.events(parts).await;
+        parts.object_or_why("events.yaml", events);
         let pods = self.pods_of_it().await;
         match pods {
             Ok(pods) => {
@@ -85,7 +86,7 @@ impl OnCluster {
     }
 
     /// Events of the topology and of its pods, whose names begin with its name.
-    async fn events(&self) -> Result<Value, String> {
+    async fn events(&self, parts: &mut Parts) -> Result<Value, String> {
         let session = self.session();
         let events: Api<Event> = Api::namespaced(session.client.clone(), &session.namespace);
         let params = ListParams::default().limit(MOST);
@@ -96,6 +97,10 @@ impl OnCluster {
             let name = event.involved_object.name.as_deref().unwrap_or_default();
             name == self.name() || name.starts_with(&pod)
         };
+        if found.metadata.continue_.is_some_and(|token| !token.is_empty()) {
+            let why = format!("the namespace has more than the first {MOST}, which were read");
+            parts.missing("some events", &why);
+        }
         Ok(json!(found.items.iter().filter(concerns).collect::<Vec<_>>()))
     }
 
