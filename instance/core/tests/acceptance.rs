@@ -17,4 +17,5 @@ mod acceptance {
     mod sdk;
     mod strangers;
     mod wake;
+    mod world;
 }

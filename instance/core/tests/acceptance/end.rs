@@ -3,13 +3,12 @@
 use super::{
     components::registry,
     plan::{Plan, fields},
+    world::World,
 };
 use egret_core::{
-    batch::{Batch, Completion},
     context::context,
     gateway::{Event, Gateway},
     kit::Kit,
-    outlet::{Outlet, Stopping},
     spout_task::SpoutTask,
     stats::Stats,
     task::Task,
@@ -166,13 +165,13 @@ fn an_end_is_told_after_the_last_position_and_the_last_count() {
     let budget = task.budget().clone();
     let mut gateway =
         Gateway::new(&plan, TaskId(0), life, budget, stats.clone(), Metrics::default());
-    let mut outlet = Keeping::default();
+    let mut outlet = World::default();
     let (metrics, waker) = (Metrics::default(), Waker::new(|| {}));
     let mut context = context(&plan, TaskId(0), 0, BTreeMap::new(), &metrics, waker).unwrap();
     task.start(&mut context, &mut outlet).unwrap();
     for _ in 0..20 {
         task.step(&mut outlet).unwrap();
-        for mut batch in outlet.0.drain(..) {
+        for mut batch in outlet.batches.drain(..) {
             assert_ne!(gateway.phase(), Phase::Ended, "told before its last batch");
             gateway.handle_batch(1, &mut batch);
         }
@@ -186,34 +185,6 @@ fn an_end_is_told_after_the_last_position_and_the_last_count() {
         }
     }
     assert_eq!(positions["numbers"], 3);
-}
-
-/// Keeps the batches that are handed over.
-#[derive(Default)]
-struct Keeping(Vec<Batch>);
-
-impl Outlet for Keeping {
-    fn now(&mut self) -> u64 {
-        1_000_000_000
-    }
-
-    fn hand_over(&mut self, batch: &mut Batch) {
-        self.0.push(std::mem::take(batch));
-    }
-
-    fn wait_writable(&mut self, _: usize, _: TaskId) -> std::result::Result<(), Stopping> {
-        Ok(())
-    }
-
-    fn wait_completion(&mut self) -> std::result::Result<Option<Vec<Completion>>, Stopping> {
-        Ok(None)
-    }
-
-    fn inbox_freed(&mut self) {}
-
-    fn position(&mut self, _: Option<String>) {}
-
-    fn warn(&mut self, _: &str) {}
 }
 
 #[test]

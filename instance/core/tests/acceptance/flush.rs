@@ -1,15 +1,14 @@
 //! When a spout's open frames go out: at once, unless there soon is more for them.
 
-use super::{components::registry, plan::Plan};
+use super::{components::registry, plan::Plan, world::World};
 use bytes::Bytes;
 use egret_core::{
-    batch::{Batch, Completion, ToTask},
+    batch::{Completion, ToTask},
     context::context,
-    outlet::{Outlet, Stopping},
     spout_task::SpoutTask,
     stats::Stats,
     task::Step,
-    tracker::Outcome,
+    tracker::{Outcome, RootEntry},
 };
 use egret_sdk::{Declared, Metrics, Next, Result, Root, Spout, SpoutOutput, Stream, TaskId, Waker};
 use egret_topology::{grouping::Grouping::All, id::Incarnation};
@@ -31,41 +30,11 @@ impl Spout for Steady {
     }
 }
 
-/// The spout's world: a clock, and what was handed over.
-#[derive(Default)]
-struct World {
-    now: u64,
-    batch: Batch,
-}
-
-impl Outlet for World {
-    fn now(&mut self) -> u64 {
-        self.now
-    }
-
-    fn hand_over(&mut self, batch: &mut Batch) {
-        self.batch.roots.append(&mut batch.roots);
-        self.batch.frames.append(&mut batch.frames);
-    }
-
-    fn wait_writable(&mut self, _: usize, _: TaskId) -> Result<(), Stopping> {
-        Ok(())
-    }
-
-    fn wait_completion(&mut self) -> Result<Option<Vec<Completion>>, Stopping> {
-        Ok(None)
-    }
-
-    fn inbox_freed(&mut self) {}
-
-    fn position(&mut self, _: Option<String>) {}
-
-    fn warn(&mut self, _: &str) {}
-}
-
 struct Bench {
     spout: SpoutTask,
     world: World,
+    /// Pending, the oldest first.
+    roots: Vec<RootEntry>,
 }
 
 impl Bench {
@@ -83,9 +52,9 @@ impl Bench {
         let waker = Waker::new(|| {});
         let metrics = Metrics::default();
         let mut context = context(&plan, SPOUT, 0, BTreeMap::new(), &metrics, waker).unwrap();
-        let mut world = World { now: 1_000 * MILLISECOND, ..World::default() };
+        let mut world = World::default();
         spout.start(&mut context, &mut world).unwrap();
-        let mut bench = Bench { spout, world };
+        let mut bench = Bench { spout, world, roots: Vec::new() };
         // The first call is told at once.
         assert_eq!(bench.spout.step(&mut bench.world).unwrap(), Step::Again);
         assert_eq!(bench.sent(), 4, "one for each task");
@@ -105,7 +74,9 @@ impl Bench {
 
     /// Acks this many of the roots that are pending longest.
     fn ack(&mut self, count: usize) {
-        let roots = self.world.batch.roots.drain(..count);
+        let batches = &mut self.world.batches;
+        self.roots.extend(batches.iter_mut().flat_map(|batch| batch.roots.drain(..)));
+        let roots = self.roots.drain(..count);
         let done = |root| Completion { root, outcome: Outcome::Acked, failure: None };
         let event = ToTask::Completed(roots.map(done).collect());
         self.spout.handle(event, &mut self.world).unwrap();
@@ -115,7 +86,8 @@ impl Bench {
     fn sent(&mut self) -> usize {
         // A probe goes over each edge first.
         let tuples = |bytes: &Bytes| Frame::whole(bytes.clone()).unwrap().header.kind == Kind::Data;
-        self.world.batch.frames.drain(..).filter(|frame| tuples(&frame.bytes)).count()
+        let frames = self.world.batches.iter_mut().flat_map(|batch| batch.frames.drain(..));
+        frames.filter(|frame| tuples(&frame.bytes)).count()
     }
 }
 

@@ -1,15 +1,8 @@
 //! Frames and questions that no sound task sends: a bolt stays unharmed.
 
-use super::{components::registry, plan::Plan};
+use super::{components::registry, plan::Plan, world::World};
 use bytes::Bytes;
-use egret_core::{
-    batch::{Batch, Completion, ToTask},
-    bolt_task::BoltTask,
-    gateway::Gateway,
-    outlet::{Outlet, Stopping},
-    stats::Stats,
-    task::Step,
-};
+use egret_core::{batch::ToTask, bolt_task::BoltTask, gateway::Gateway, stats::Stats, task::Step};
 use egret_sdk::{Metrics, TaskId};
 use egret_topology::{
     grouping::Grouping::Shuffle,
@@ -37,39 +30,6 @@ fn plan() -> PlanIndex {
         .index()
 }
 
-/// Keeps what is handed over.
-#[derive(Default)]
-struct Keeping {
-    batch: Batch,
-    warnings: usize,
-}
-
-impl Outlet for Keeping {
-    fn now(&mut self) -> u64 {
-        1_000_000_000
-    }
-
-    fn hand_over(&mut self, batch: &mut Batch) {
-        self.batch.frames.append(&mut batch.frames);
-    }
-
-    fn wait_writable(&mut self, _: usize, _: TaskId) -> Result<(), Stopping> {
-        Ok(())
-    }
-
-    fn wait_completion(&mut self) -> Result<Option<Vec<Completion>>, Stopping> {
-        Ok(None)
-    }
-
-    fn inbox_freed(&mut self) {}
-
-    fn position(&mut self, _: Option<String>) {}
-
-    fn warn(&mut self, _: &str) {
-        self.warnings += 1;
-    }
-}
-
 fn frame(root: TaskId, stream: u16, arity: u16) -> Bytes {
     let mut values = Vec::new();
     (0..arity).for_each(|n| value::put_int(&mut values, n.into()));
@@ -81,12 +41,13 @@ fn frame(root: TaskId, stream: u16, arity: u16) -> Bytes {
 
 /// What a bolt does with a frame: tuples executed, ack frames, warnings.
 fn executed(frame: Bytes) -> (u64, usize, usize) {
-    let (stats, mut outlet) = (Stats::default(), Keeping::default());
+    let (stats, mut outlet) = (Stats::default(), World::default());
     let life = Incarnation(1);
     let mut bolt = BoltTask::new(&plan(), BOLT, life, &registry().0, stats.clone()).unwrap();
     bolt.handle(ToTask::Frame(Frame::whole(frame).unwrap()), &mut outlet);
     while bolt.step(&mut outlet).unwrap() == Step::Again {}
-    let acks = outlet.batch.frames.iter().filter(|frame| frame.key.class == Class::Ack).count();
+    let frames = outlet.batches.iter().flat_map(|batch| &batch.frames);
+    let acks = frames.filter(|frame| frame.key.class == Class::Ack).count();
     assert_eq!(stats.busy_time(u64::MAX).1, 0, "no call is running");
     (stats.totals().executed, acks, outlet.warnings)
 }
