@@ -86,6 +86,9 @@ fn a_topology_is_watched_steered_and_deleted() {
     let waited = prints(&["resume", "t", "--wait"]);
     assert!(waited.ends_with("topology t is Running\n"), "{waited}");
 
+    // Ready tells of tasks; the kubelet sees by itself, some time later, that a pod is.
+    let all_seen = |object: &Value| (object["status"]["pods"] == "2/2").then_some(());
+    topology.until("2/2 pods", PATIENCE, all_seen).unwrap();
     let status = json(&prints(&["status", "t", "--output", "json"]));
     assert_eq!(status["ready"], "True");
     assert_eq!((&status["pods"], &status["tasks"]), (&"2/2".into(), &"3/3".into()));
