@@ -14,7 +14,7 @@ pub enum Bug {
     PositionAhead,
     /// A spout is told that a root is acked whose tree is not.
     AckEarly,
-    /// An outcome is told twice.
+    /// A user's spout is told of an outcome twice.
     OutcomeTwice,
     /// An ack frame is changed on its way.
     TamperAck,

@@ -12,6 +12,7 @@ mod trackers;
 mod trees;
 
 use crate::{
+    bug::Bug,
     invariant::{Invariant, Violation},
     scenario::{Input, Scenario},
 };
@@ -46,11 +47,14 @@ const NO_UID: Uid = Uid::MAX;
 pub(crate) struct Observed {
     witness: Mutex<Witness>,
     clock: AtomicU64,
+    /// How often a spout is told that a root is acked.
+    pub(crate) told: usize,
 }
 
 impl Observed {
     pub(crate) fn new(scenario: &Scenario) -> Observed {
-        Observed { witness: Mutex::new(Witness::new(scenario)), clock: AtomicU64::new(0) }
+        let told = if scenario.bug == Some(Bug::OutcomeTwice) { 2 } else { 1 };
+        Observed { witness: Mutex::new(Witness::new(scenario)), clock: AtomicU64::new(0), told }
     }
 
     /// The witness. Whoever asks does not keep it while user code may run.

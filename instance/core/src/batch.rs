@@ -1,6 +1,6 @@
 //! What the two halves of an instance hand to each other.
 
-use crate::tracker::{Outcome, RootEntry};
+use crate::tracker::Root as NewRoot;
 use bytes::Bytes;
 use egret_sdk::Failure;
 use egret_topology::plan::PlanIndex;
@@ -9,7 +9,7 @@ use egret_wire::{
     cut::Frame,
     preamble::StreamKey,
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 /// A frame that the task half has closed.
 #[derive(Clone, Debug)]
@@ -26,8 +26,14 @@ pub struct OutFrame {
 /// leaves.
 #[derive(Debug, Default)]
 pub struct Batch {
-    /// New roots, in order.
-    pub roots: Vec<RootEntry>,
+    /// New roots, in the order of their numbers.
+    pub roots: Vec<NewRoot>,
+    /// The number of the first of them.
+    pub first_root: u64,
+    /// New roots that nobody tracks: complete when emitted.
+    pub untracked: u64,
+    /// How many of the new roots repeat one that failed.
+    pub replayed: u64,
     /// Frames, in order.
     pub frames: Vec<OutFrame>,
     /// Settled prefixes that moved.
@@ -40,9 +46,19 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// A new root to be tracked; its number is one more than that of the last.
+    #[inline]
+    pub fn track(&mut self, seq: u64, root: NewRoot) {
+        if self.roots.is_empty() {
+            self.first_root = seq;
+        }
+        self.roots.push(root);
+    }
+
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
         self.roots.is_empty()
+            && self.untracked == 0
             && self.frames.is_empty()
             && self.positions.is_empty()
             && self.holds.is_empty()
@@ -50,15 +66,25 @@ impl Batch {
     }
 }
 
-/// A root whose tree has ended.
+/// Roots whose trees have ended alike, one after the other.
 #[derive(Clone, Debug)]
 pub struct Completion {
-    /// The root.
-    pub root: RootEntry,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// Why, unless it was acked.
+    /// Their numbers; one alone if it failed.
+    pub roots: Range<u64>,
+    /// Why, unless they were acked.
     pub failure: Option<Box<Failure>>,
+}
+
+impl Completion {
+    /// The tree of this root is acked.
+    pub fn acked(root: u64) -> Completion {
+        Completion { roots: root..root + 1, failure: None }
+    }
+
+    /// The tree of this root has failed or timed out.
+    pub fn failed(root: u64, failure: Failure) -> Completion {
+        Completion { roots: root..root + 1, failure: Some(Box::new(failure)) }
+    }
 }
 
 /// From the gateway half to the task half.

@@ -10,7 +10,6 @@ use crate::{
     outlet::Outlet,
     stats::Stats,
     task::{SetupError, Step, TaskCore, UserError},
-    tracker::Outcome,
 };
 use collector::{BoltCollector, Call};
 use egret_sdk::{Acking, Bolt, BoltOutput, Context, EmitError, Registry, Scratch, TaskId};
@@ -151,7 +150,9 @@ impl BoltTask {
         match event {
             ToTask::Frame(frame) => self.input.push_back(frame),
             ToTask::Completed(completions) => {
-                completions.into_iter().for_each(|completion| self.complete(completion));
+                for completion in completions {
+                    complete(completion, &mut self.core, &mut self.unsettled, &mut self.resend);
+                }
             }
             ToTask::Plan(plan) => self.core.plan = plan,
             ToTask::Loss(scope) => self.lost(scope),
@@ -348,14 +349,6 @@ impl BoltTask {
         self.core.show(Phase::Active);
     }
 
-    fn complete(&mut self, completion: Completion) {
-        self.core.pending = self.core.pending.saturating_sub(1);
-        let copied = self.unsettled.remove(&completion.root.seq);
-        if completion.outcome != Outcome::Acked {
-            self.resend.extend(copied);
-        }
-    }
-
     fn lost(&mut self, _: LossScope) {
         if self.core.ended {
             self.core.send_end();
@@ -385,5 +378,21 @@ impl BoltTask {
 
     fn wake_at(&self) -> Option<u64> {
         [self.tick_at(), self.core.flusher.next_at()].into_iter().flatten().min()
+    }
+}
+
+/// Roots of this task have ended: what failed is sent again.
+fn complete(
+    completion: Completion,
+    core: &mut TaskCore,
+    unsettled: &mut BTreeMap<u64, Copied>,
+    resend: &mut VecDeque<Copied>,
+) {
+    for seq in completion.roots {
+        core.pending = core.pending.saturating_sub(1);
+        let copied = unsettled.remove(&seq);
+        if completion.failure.is_some() {
+            resend.extend(copied);
+        }
     }
 }

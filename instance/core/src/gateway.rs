@@ -16,7 +16,7 @@ use crate::{
     budget::Budget,
     limits::{HOLDER_WAIT_NS, POSITION_TEXT},
     stats::Stats,
-    tracker::{Outcome, RootEntry, Tracker},
+    tracker::Tracker,
 };
 use bytes::Bytes;
 use egret_sdk::{Failure, Metrics};
@@ -132,17 +132,15 @@ impl Gateway {
 
     /// Takes in what the task half hands over: first the roots, then the frames.
     pub fn handle_batch(&mut self, now: u64, batch: &mut Batch) {
-        for root in batch.roots.drain(..) {
-            self.counts.emitted += 1;
-            self.counts.replayed += u64::from(root.replay);
-            match &mut self.tracker {
-                Some(tracker) => {
-                    if tracker.register(now, root) {
-                        self.acked(now, root);
-                    }
-                }
-                // Untracked: complete when emitted; the task half knows that itself.
-                None => self.counts.acked += 1,
+        // Untracked roots are complete when emitted; the task half knows that itself.
+        let untracked = std::mem::take(&mut batch.untracked);
+        self.counts.emitted += untracked + batch.roots.len() as u64;
+        self.counts.acked += untracked;
+        self.counts.replayed += std::mem::take(&mut batch.replayed);
+        for (seq, root) in (batch.first_root..).zip(batch.roots.drain(..)) {
+            let Some(tracker) = &mut self.tracker else { continue };
+            if tracker.register(now, seq, root) {
+                self.acked(now, seq, root.since);
             }
         }
         for frame in batch.frames.drain(..) {
@@ -190,15 +188,11 @@ impl Gateway {
     /// Tuples were lost that may belong to any pending root: they all fail.
     pub fn handle_loss(&mut self, now: u64, scope: LossScope, cause: &str) {
         if let Some(tracker) = &mut self.tracker {
-            for root in tracker.drain() {
+            for seq in tracker.drain() {
                 self.counts.failed += 1;
                 self.counts.lost += 1;
                 let failure = Failure::Lost { cause: cause.to_owned() };
-                self.completions.push(Completion {
-                    root,
-                    outcome: Outcome::Failed,
-                    failure: Some(Box::new(failure)),
-                });
+                self.completions.push(Completion::failed(seq, failure));
             }
         }
         self.to_task.push(ToTask::Loss(scope));
@@ -245,15 +239,13 @@ impl Gateway {
     /// Lets roots time out whose time is up.
     pub fn handle_timeout(&mut self, now: u64) {
         let Some(tracker) = &mut self.tracker else { return };
-        let mut expired = Vec::new();
-        tracker.expire(now, &mut expired);
-        for root in expired {
+        while let Some(seq) = tracker.expire(now) {
             self.counts.timed_out += 1;
-            let name = Root { task: self.task, incarnation: self.incarnation, seq: root.seq };
-            if self.holders.ask(now, root) {
+            let name = Root { task: self.task, incarnation: self.incarnation, seq };
+            if self.holders.ask(now, seq) {
                 self.events.push_back(Event::AskHolders(name));
             } else {
-                self.completions.push(timed_out(root, None));
+                self.completions.push(timed_out(seq, None));
             }
         }
         self.release_timed_out(now);
@@ -410,19 +402,15 @@ impl Gateway {
             let Some(tracker) = &mut self.tracker else { continue };
             match verdict {
                 Verdict::Ack(xor) => {
-                    if let Some(root) = tracker.ack(seq, xor) {
-                        self.acked(now, root);
+                    if let Some(since) = tracker.ack(seq, xor) {
+                        self.acked(now, seq, since);
                     }
                 }
                 Verdict::Fail(cause) => {
-                    if let Some(root) = tracker.remove(seq) {
+                    if tracker.remove(seq) {
                         self.counts.failed += 1;
                         let failure = Failure::Failed { cause: cause.to_owned() };
-                        self.completions.push(Completion {
-                            root,
-                            outcome: Outcome::Failed,
-                            failure: Some(Box::new(failure)),
-                        });
+                        self.completions.push(Completion::failed(seq, failure));
                     }
                 }
                 Verdict::Reset => tracker.reset(now, seq),
@@ -433,16 +421,19 @@ impl Gateway {
     }
 
     #[inline]
-    fn acked(&mut self, now: u64, root: RootEntry) {
+    fn acked(&mut self, now: u64, seq: u64, since: u64) {
         self.counts.acked += 1;
         if self.is_spout {
-            let us = (now.saturating_sub(root.since) / 1000).clamp(1, MAX_LATENCY_US);
+            let us = (now.saturating_sub(since) / 1000).clamp(1, MAX_LATENCY_US);
             if us != self.latency_run.0 {
                 self.record_latency(us);
             }
             self.latency_run.1 += 1;
         }
-        self.completions.push(Completion { root, outcome: Outcome::Acked, failure: None });
+        match self.completions.last_mut() {
+            Some(Completion { roots, failure: None }) if roots.end == seq => roots.end += 1,
+            _ => self.completions.push(Completion::acked(seq)),
+        }
     }
 
     /// Puts the run of equal latencies into the histogram and begins another.
@@ -482,7 +473,6 @@ impl Gateway {
     }
 }
 
-fn timed_out(root: RootEntry, held_by: Option<String>) -> Completion {
-    let failure = Some(Box::new(Failure::TimedOut { held_by }));
-    Completion { root, outcome: Outcome::TimedOut, failure }
+fn timed_out(root: u64, held_by: Option<String>) -> Completion {
+    Completion::failed(root, Failure::TimedOut { held_by })
 }

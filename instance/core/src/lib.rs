@@ -19,6 +19,8 @@ pub mod batch;
 pub mod bolt_task;
 pub mod budget;
 pub mod context;
+mod deadlines;
+pub mod dense;
 mod durations;
 pub mod emitter;
 pub mod gateway;

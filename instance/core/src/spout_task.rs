@@ -2,15 +2,16 @@
 
 use crate::{
     batch::{Completion, ToTask},
+    dense::{DenseMap, Vacant},
     limits,
     outlet::Outlet,
     positions::Positions,
     stats::Stats,
     task::{SetupError, Step, TaskCore, UserError},
-    tracker::{Outcome, RootEntry},
+    tracker,
 };
 use egret_sdk::{
-    Anchor, Collector, Context, Emission, EmitError, Failure, Nanos, Next, Origin, Registry,
+    Anchor, Collector, Context, Emission, EmitError, Failure, Nanos, Next, Origin, Registry, Root,
     Scratch, SplitId, Spout, SpoutOutput, TaskId,
 };
 use egret_topology::{
@@ -18,16 +19,16 @@ use egret_topology::{
     plan::{PlanIndex, RunState},
 };
 use egret_wire::control::Phase;
-use std::collections::VecDeque;
-
 /// The task half of a spout.
 pub struct SpoutTask {
     pub(crate) core: TaskCore,
     spout: Box<dyn Spout>,
     scratch: Scratch,
     positions: Positions,
+    /// Roots in flight, by their numbers.
+    roots: DenseMap<Emitted>,
     /// Untracked roots, which are complete at once; their callbacks wait until `next` has returned.
-    completed_here: VecDeque<RootEntry>,
+    completed_here: Vec<Emitted>,
     active: bool,
     activated_before: bool,
     exhausted: bool,
@@ -55,12 +56,14 @@ impl SpoutTask {
             name: name.to_owned(),
             has: registry.names().join(", "),
         })?;
+        let roots = usize::try_from(core.max_pending()).unwrap_or(usize::MAX);
         Ok(SpoutTask {
             core,
             spout,
             scratch: Scratch::default(),
             positions: Positions::default(),
-            completed_here: VecDeque::new(),
+            roots: DenseMap::new(roots),
+            completed_here: Vec::new(),
             active: false,
             activated_before: false,
             exhausted: false,
@@ -203,6 +206,7 @@ impl SpoutTask {
         let mut collector = SpoutCollector {
             core: &mut self.core,
             positions: &mut self.positions,
+            roots: &mut self.roots,
             completed_here: &mut self.completed_here,
             unsent: &mut self.unsent,
             outlet,
@@ -232,36 +236,41 @@ impl SpoutTask {
         if !matches!(next, Next::Idle | Next::IdleFor(_)) {
             self.idle_until = None;
         }
-        while let Some(root) = self.completed_here.pop_front() {
-            self.complete(Completion { root, outcome: Outcome::Acked, failure: None })?;
+        let mut completed = std::mem::take(&mut self.completed_here);
+        let told = completed.drain(..).try_for_each(|root| self.acked(root));
+        self.completed_here = completed;
+        told
+    }
+
+    /// Of a root that is not in flight, or no longer, the user hears nothing.
+    fn complete(&mut self, completion: Completion) -> Result<(), UserError> {
+        for seq in completion.roots {
+            let Some(root) = self.roots.remove(seq) else { continue };
+            match &completion.failure {
+                None => self.acked(root)?,
+                Some(failure) => self.failed(root, failure)?,
+            }
         }
         Ok(())
     }
 
-    fn complete(&mut self, completion: Completion) -> Result<(), UserError> {
-        let Completion { root, outcome, failure } = completion;
+    fn acked(&mut self, root: Emitted) -> Result<(), UserError> {
         self.core.pending = self.core.pending.saturating_sub(1);
-        let split = root.split.checked_sub(1);
-        let (called, result) = match outcome {
-            Outcome::Acked => {
-                if let Some(split) = split {
-                    self.positions.acked(split, root.position);
-                }
-                ("ack", self.spout.ack(root.id))
-            }
-            Outcome::Failed | Outcome::TimedOut => {
-                if let Some(split) = split {
-                    self.positions.failed(split, root.position);
-                }
-                // There may be something to replay now.
-                self.exhausted = false;
-                self.idle_until = None;
-                let unknown = || Failure::Failed { cause: "unknown".to_owned() };
-                let failure = failure.map_or_else(unknown, |failure| *failure);
-                ("fail", self.spout.fail(root.id, &failure))
-            }
-        };
-        result.map_err(|error| self.core.user_error(called, error))
+        if let Some(split) = root.split() {
+            self.positions.acked(split, root.position);
+        }
+        self.spout.ack(root.id).map_err(|error| self.core.user_error("ack", error))
+    }
+
+    fn failed(&mut self, root: Emitted, failure: &Failure) -> Result<(), UserError> {
+        self.core.pending = self.core.pending.saturating_sub(1);
+        if let Some(split) = root.split() {
+            self.positions.failed(split, root.position);
+        }
+        // There may be something to replay now.
+        self.exhausted = false;
+        self.idle_until = None;
+        self.spout.fail(root.id, failure).map_err(|error| self.core.user_error("fail", error))
     }
 
     /// Activates and deactivates as the plan says.
@@ -326,11 +335,45 @@ impl SpoutTask {
     }
 }
 
+/// What the user's code is told of a root when its tree has ended, and where it was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Emitted {
+    id: u64,
+    position: u64,
+    /// Number of its split plus two; 1 if it has none, 0 if there is no root.
+    split: u32,
+}
+
+impl Emitted {
+    #[inline]
+    fn new(root: &Root) -> Emitted {
+        let (split, position) = root
+            .position
+            .map_or((1, 0), |(SplitId(split), position)| (split.saturating_add(2), position));
+        Emitted { id: root.id, position, split }
+    }
+
+    #[inline]
+    fn split(&self) -> Option<u32> {
+        self.split.checked_sub(2)
+    }
+}
+
+impl Vacant for Emitted {
+    const VACANT: Emitted = Emitted { id: 0, position: 0, split: 0 };
+
+    #[inline]
+    fn is_vacant(&self) -> bool {
+        self.split == 0
+    }
+}
+
 /// The spout's output during one call.
 struct SpoutCollector<'a> {
     core: &'a mut TaskCore,
     positions: &'a mut Positions,
-    completed_here: &'a mut VecDeque<RootEntry>,
+    roots: &'a mut DenseMap<Emitted>,
+    completed_here: &'a mut Vec<Emitted>,
     unsent: &'a mut u64,
     outlet: &'a mut dyn Outlet,
     now: u64,
@@ -349,22 +392,18 @@ impl Collector for SpoutCollector<'_> {
         self.core.next_seq += 1;
         self.core.pending += 1;
         *self.unsent += 1;
-        let (split, position) = root.position.map_or((0, 0), |(SplitId(split), position)| {
+        if let Some((SplitId(split), position)) = root.position {
             self.positions.emitted(split, position, root.replay);
-            (split + 1, position)
-        });
-        let entry = RootEntry {
-            seq: id.seq,
-            xor: if tracked { xor } else { 0 },
-            since: root.since.unwrap_or(self.now),
-            id: root.id,
-            split,
-            position,
-            replay: root.replay,
-        };
-        self.core.batch.roots.push(entry);
-        if !tracked {
-            self.completed_here.push_back(entry);
+        }
+        let emitted = Emitted::new(&root);
+        self.core.batch.replayed += u64::from(root.replay);
+        if tracked {
+            let since = root.since.unwrap_or(self.now);
+            self.roots.insert(id.seq, emitted, |_| {});
+            self.core.batch.track(id.seq, tracker::Root { xor, since });
+        } else {
+            self.core.batch.untracked += 1;
+            self.completed_here.push(emitted);
         }
         self.core.hand_over_closed(self.outlet);
         Ok(self.core.emitter.chosen_tasks())

@@ -117,7 +117,9 @@ impl Spout for Source {
     }
 
     fn ack(&mut self, id: u64) -> Result<()> {
-        self.observed.witness().root_acked(id as Uid);
+        for _ in 0..self.observed.told {
+            self.observed.witness().root_acked(id as Uid);
+        }
         Ok(())
     }
 

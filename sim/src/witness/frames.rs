@@ -29,15 +29,15 @@ fn uid(mut values: &[u8]) -> Result<Uid, Malformed> {
 impl Witness {
     /// The running task hands a batch to its gateway half.
     pub(crate) fn hands_over(&mut self, life: Life, batch: &Batch) {
-        let spout = self.plan.is_spout(self.lives[life].task);
-        for root in &batch.roots {
-            let place = self.lives[life].roots.len() as u64;
-            self.expect(root.seq == place, Invariant::NeverForgotten, || {
-                format!("root {} is registered in place {place}", root.seq)
-            });
-            let uid = if spout { root.id as Uid } else { NO_UID };
-            self.lives[life].roots.push((uid, root.xor, 0));
-        }
+        let place = self.lives[life].roots.len() as u64;
+        self.expect(
+            batch.roots.is_empty() || batch.first_root == place,
+            Invariant::NeverForgotten,
+            || format!("root {} is registered in place {place}", batch.first_root),
+        );
+        // Whose tuple it is, its first frame tells.
+        let roots = batch.roots.iter().map(|root| (NO_UID, root.xor, 0));
+        self.lives[life].roots.extend(roots);
         for frame in &batch.frames {
             if let Err(error) = self.hands_over_frame(life, &frame.bytes) {
                 self.accuse(
@@ -61,6 +61,7 @@ impl Witness {
         let header = frame.header;
         let payload = frame.payload();
         let ids = self.ids(&header);
+        let spout = self.plan.is_spout(header.source);
         let mut reader = DataReader::new(&header, &payload)?;
         let (mut roots, mut at) = (Roots::new(), Vec::new());
         let mut counter = header.base;
@@ -82,7 +83,12 @@ impl Witness {
             }
             for root in roots.iter().filter(|root| root.task == header.source) {
                 match self.lives[life].roots.get_mut(root.seq as usize) {
-                    Some((.., sum)) => *sum ^= id,
+                    Some((of, _, sum)) => {
+                        *sum ^= id;
+                        if spout && *of == NO_UID {
+                            *of = uid;
+                        }
+                    }
                     None => self.accuse(
                         Invariant::NeverForgotten,
                         format!("a frame carries root {root:?}, which is not registered"),

@@ -1,12 +1,12 @@
 //! A shadow of every ack tracker, kept from what tasks made and not from what arrived.
 
-use super::{Life, Witness};
+use super::{Life, Uid, Witness};
 use crate::invariant::Invariant;
 use egret_core::{
     batch::{Batch, Completion, ToTask},
     gateway::Gateway,
-    tracker::Outcome,
 };
+use egret_sdk::Failure;
 use egret_topology::id::{Incarnation, TaskId};
 use egret_wire::{
     ack::{AckReader, Verdict},
@@ -14,6 +14,17 @@ use egret_wire::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 use xxhash_rust::xxh3::xxh3_64;
+
+/// How a tree ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// Every tuple was acked.
+    Acked,
+    /// A bolt failed a tuple, or it was lost.
+    Failed,
+    /// Not complete in time.
+    TimedOut,
+}
 
 /// What a tracker should know.
 #[derive(Debug, Default)]
@@ -33,22 +44,24 @@ pub(super) struct Shadow {
 }
 
 impl Witness {
-    /// A pending root whose tree is not acked, and its tuple.
-    pub(crate) fn pending_root(&self, life: Life) -> Option<(u64, super::Uid)> {
+    /// A pending root whose tree is not acked.
+    pub(crate) fn pending_root(&self, life: Life) -> Option<u64> {
         let record = &self.lives[life];
         let of = record.shadow.pending.keys().map(|seq| (*seq, record.roots[*seq as usize].0));
-        of.into_iter().find(|(_, uid)| self.emissions[*uid as usize].outstanding > 0)
+        let unacked = |uid: &Uid| {
+            self.emissions.get(*uid as usize).is_some_and(|emission| emission.outstanding > 0)
+        };
+        of.into_iter().find(|(_, uid)| unacked(uid)).map(|(seq, _)| seq)
     }
 
     /// A gateway has taken over a batch.
-    pub(crate) fn registers(&mut self, life: Life, roots: &[(u64, u64)]) {
-        let tracked = self.tracked;
+    pub(crate) fn registers(&mut self, life: Life, roots: &[(u64, u64)], untracked: u64) {
         let shadow = &mut self.lives[life].shadow;
+        shadow.emitted += untracked;
+        shadow.told[0] += untracked;
         for (seq, xor) in roots {
             shadow.emitted += 1;
-            if !tracked {
-                shadow.told[0] += 1;
-            } else if *xor == 0 {
+            if *xor == 0 {
                 shadow.due.insert(*seq, Outcome::Acked);
             } else {
                 shadow.pending.insert(*seq, *xor);
@@ -58,7 +71,7 @@ impl Witness {
 
     /// Roots of a batch, to be shown to [`Witness::registers`].
     pub(crate) fn roots_of(batch: &Batch) -> Vec<(u64, u64)> {
-        batch.roots.iter().map(|root| (root.seq, root.xor)).collect()
+        (batch.first_root..).zip(batch.roots.iter().map(|root| root.xor)).collect()
     }
 
     /// A gateway has taken in an ack frame. `before`: the XORs of its roots until then.
@@ -167,25 +180,33 @@ impl Witness {
     pub(crate) fn outcomes(&mut self, life: Life, events: &[ToTask]) {
         for event in events {
             if let ToTask::Completed(completions) = event {
-                completions.iter().for_each(|completion| self.outcome(life, completion));
+                completions.iter().for_each(|completion| self.outcomes_of(life, completion));
             }
         }
     }
 
-    fn outcome(&mut self, life: Life, completion: &Completion) {
-        let seq = completion.root.seq;
+    fn outcomes_of(&mut self, life: Life, completion: &Completion) {
+        let outcome = match completion.failure.as_deref() {
+            None => Outcome::Acked,
+            Some(Failure::TimedOut { .. }) => Outcome::TimedOut,
+            Some(_) => Outcome::Failed,
+        };
+        completion.roots.clone().for_each(|seq| self.outcome(life, seq, outcome));
+    }
+
+    fn outcome(&mut self, life: Life, seq: u64, outcome: Outcome) {
         let shadow = &mut self.lives[life].shadow;
-        let fits = match completion.outcome {
+        let fits = match outcome {
             Outcome::TimedOut => shadow.asked.remove(&seq) || shadow.pending.remove(&seq).is_some(),
             told => shadow.due.remove(&seq) == Some(told),
         };
-        shadow.told[match completion.outcome {
+        shadow.told[match outcome {
             Outcome::Acked => 0,
             Outcome::Failed => 1,
             Outcome::TimedOut => 2,
         }] += 1;
         self.expect(fits, Invariant::NeverForgotten, || {
-            format!("root {seq} ends as {:?} without a reason", completion.outcome)
+            format!("root {seq} ends as {outcome:?} without a reason")
         });
     }
 

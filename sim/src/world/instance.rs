@@ -344,8 +344,8 @@ impl World {
             let situation = if bolt { Situation::FinishFailed } else { Situation::RootsLost };
             self.met.count(situation);
         }
-        if self.scenario.bug.is_some() {
-            self.tamper_outcomes(process, &mut events);
+        if self.scenario.bug == Some(Bug::AckEarly) {
+            self.ack_early(process, &mut events);
         }
         let p = &mut self.processes[process];
         let woken = !events.is_empty();

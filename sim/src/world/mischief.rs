@@ -6,7 +6,6 @@ use bytes::{Bytes, BytesMut};
 use egret_core::{
     batch::{Completion, ToTask},
     gateway::Gateway,
-    tracker::{Outcome, RootEntry},
 };
 use egret_topology::plan::PlanIndex;
 use egret_wire::{
@@ -128,34 +127,16 @@ impl World {
         vec![under(&frame, early), under(&first, late)]
     }
 
-    /// What a bug makes of the outcomes for a spout.
-    pub(super) fn tamper_outcomes(&mut self, process: usize, events: &mut Vec<ToTask>) {
+    /// Tells a spout of a root that is not acked.
+    pub(super) fn ack_early(&mut self, process: usize, events: &mut Vec<ToTask>) {
         let p = &self.processes[process];
-        match self.scenario.bug {
-            Some(Bug::OutcomeTwice) => {
-                let again: Vec<Vec<Completion>> = events
-                    .iter()
-                    .filter_map(|event| match event {
-                        ToTask::Completed(completions) => Some(completions.clone()),
-                        _ => None,
-                    })
-                    .collect();
-                events.extend(again.into_iter().map(ToTask::Completed));
-            }
-            Some(Bug::AckEarly) if !self.struck && self.plan.is_spout(p.task) => {
-                let pending = self.observed.witness().pending_root(p.life);
-                if let Some((seq, uid)) = pending {
-                    self.struck = true;
-                    let root = RootEntry { seq, id: u64::from(uid), ..RootEntry::default() };
-                    let outcome = Outcome::Acked;
-                    events.push(ToTask::Completed(vec![Completion {
-                        root,
-                        outcome,
-                        failure: None,
-                    }]));
-                }
-            }
-            _ => {}
+        if self.struck || !self.plan.is_spout(p.task) {
+            return;
+        }
+        let pending = self.observed.witness().pending_root(p.life);
+        if let Some(seq) = pending {
+            self.struck = true;
+            events.push(ToTask::Completed(vec![Completion::acked(seq)]));
         }
     }
 

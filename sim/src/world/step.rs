@@ -145,7 +145,7 @@ impl World {
                     p.on_the_way.entry(header.dest).or_default().push_back((now, end));
                 }
             }
-            self.observed.witness().registers(p.life, &roots);
+            self.observed.witness().registers(p.life, &roots, batch.untracked);
             halves.gateway.handle_batch(now, &mut batch);
         }
         if taken {

@@ -5,7 +5,7 @@ use crate::{
     anchors::{Anchors, CURRENT, Charges, Held},
     outlet::Outlet,
     task::TaskCore,
-    tracker::RootEntry,
+    tracker,
 };
 use egret_sdk::{
     Anchor, BoltOutput, Collector, Emission, EmitError, EmitOptions, Encoded, Fields, Nanos,
@@ -87,8 +87,7 @@ impl BoltCollector<'_> {
         }
         self.core.next_seq += 1;
         self.core.pending += 1;
-        let entry = RootEntry { seq: id.seq, xor, since: self.now, ..RootEntry::default() };
-        self.core.batch.roots.push(entry);
+        self.core.batch.track(id.seq, tracker::Root { xor, since: self.now });
         let copied = Copied {
             stream: emission.stream.to_owned(),
             direct: emission.direct,
@@ -112,11 +111,7 @@ impl BoltCollector<'_> {
                 return Ok(());
             };
             for completion in completions {
-                self.core.pending = self.core.pending.saturating_sub(1);
-                let copied = self.unsettled.remove(&completion.root.seq);
-                if completion.outcome != crate::tracker::Outcome::Acked {
-                    self.resend.extend(copied);
-                }
+                super::complete(completion, self.core, self.unsettled, self.resend);
             }
         }
         Ok(())

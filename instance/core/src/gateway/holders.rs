@@ -1,9 +1,6 @@
 //! Roots that have timed out and wait a moment for the name of who holds them.
 
-use crate::{
-    limits::{HOLDER_WAIT_NS, MAX_HOLDER_QUESTIONS},
-    tracker::RootEntry,
-};
+use crate::limits::{HOLDER_WAIT_NS, MAX_HOLDER_QUESTIONS};
 use egret_wire::{
     control::{Hold, Root},
     cut::Frame,
@@ -18,7 +15,7 @@ pub(super) struct Holders {
 
 #[derive(Debug)]
 struct Question {
-    root: RootEntry,
+    root: u64,
     until: u64,
     /// The most telling answer so far.
     best: Option<Hold>,
@@ -26,7 +23,7 @@ struct Question {
 
 impl Holders {
     /// Opens a question, unless too many are open.
-    pub(super) fn ask(&mut self, now: u64, root: RootEntry) -> bool {
+    pub(super) fn ask(&mut self, now: u64, root: u64) -> bool {
         let room = self.open.len() < MAX_HOLDER_QUESTIONS;
         if room {
             self.open.push(Question { root, until: now + HOLDER_WAIT_NS, best: None });
@@ -36,7 +33,7 @@ impl Holders {
 
     /// Takes an answer. `Executing` says most, `Stalled` least.
     pub(super) fn heard(&mut self, hold: &Hold) {
-        for question in self.open.iter_mut().filter(|q| q.root.seq == hold.root.seq) {
+        for question in self.open.iter_mut().filter(|q| q.root == hold.root.seq) {
             if question.best.as_ref().is_none_or(|best| hold.how < best.how) {
                 question.best = Some(hold.clone());
             }
@@ -44,7 +41,7 @@ impl Holders {
     }
 
     /// Takes out the roots whose wait is over, with the answer.
-    pub(super) fn release(&mut self, now: u64) -> Vec<(RootEntry, Option<Hold>)> {
+    pub(super) fn release(&mut self, now: u64) -> Vec<(u64, Option<Hold>)> {
         let (over, open) = std::mem::take(&mut self.open).into_iter().partition(|q| now >= q.until);
         self.open = open;
         let over: Vec<Question> = over;

@@ -8,7 +8,6 @@ use egret_core::{
     spout_task::SpoutTask,
     stats::Stats,
     task::Step,
-    tracker::{Outcome, RootEntry},
 };
 use egret_sdk::{Declared, Metrics, Next, Result, Root, Spout, SpoutOutput, Stream, TaskId, Waker};
 use egret_topology::{grouping::Grouping::All, id::Incarnation};
@@ -33,8 +32,8 @@ impl Spout for Steady {
 struct Bench {
     spout: SpoutTask,
     world: World,
-    /// Pending, the oldest first.
-    roots: Vec<RootEntry>,
+    /// Roots acked so far.
+    acked: u64,
 }
 
 impl Bench {
@@ -54,7 +53,7 @@ impl Bench {
         let mut context = context(&plan, SPOUT, 0, BTreeMap::new(), &metrics, waker).unwrap();
         let mut world = World::default();
         spout.start(&mut context, &mut world).unwrap();
-        let mut bench = Bench { spout, world, roots: Vec::new() };
+        let mut bench = Bench { spout, world, acked: 0 };
         // The first call is told at once.
         assert_eq!(bench.spout.step(&mut bench.world).unwrap(), Step::Again);
         assert_eq!(bench.sent(), 4, "one for each task");
@@ -73,12 +72,10 @@ impl Bench {
     }
 
     /// Acks this many of the roots that are pending longest.
-    fn ack(&mut self, count: usize) {
-        let batches = &mut self.world.batches;
-        self.roots.extend(batches.iter_mut().flat_map(|batch| batch.roots.drain(..)));
-        let roots = self.roots.drain(..count);
-        let done = |root| Completion { root, outcome: Outcome::Acked, failure: None };
-        let event = ToTask::Completed(roots.map(done).collect());
+    fn ack(&mut self, count: u64) {
+        let roots = self.acked..self.acked + count;
+        self.acked = roots.end;
+        let event = ToTask::Completed(vec![Completion { roots, failure: None }]);
         self.spout.handle(event, &mut self.world).unwrap();
     }
 
