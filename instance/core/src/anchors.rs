@@ -13,7 +13,7 @@ pub const CURRENT: Anchor = Anchor(u64::MAX);
 /// An input tuple that is neither acked nor failed.
 #[derive(Clone, Debug, Default)]
 pub struct Held {
-    /// Its own edge id.
+    /// Its own edge id; of the tuple that is being executed it is derived when somebody needs it.
     pub edge: u64,
     /// Its distinct roots.
     pub roots: Roots,
@@ -24,10 +24,13 @@ pub struct Held {
 }
 
 impl Held {
-    /// Makes it another tuple, without allocating.
+    /// Makes it another tuple, whose roots are there already, without allocating.
     #[inline]
-    pub fn become_tuple(&mut self, edge: u64) {
-        self.edge = edge;
+    pub fn become_tuple(&mut self) {
+        if let ([_], [grown]) = (&self.roots[..], &mut self.grown[..]) {
+            *grown = 0;
+            return;
+        }
         self.grown.clear();
         self.grown.resize(self.roots.len(), 0);
     }

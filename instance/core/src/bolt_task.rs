@@ -244,7 +244,7 @@ impl BoltTask {
         user: impl FnOnce(&mut dyn Bolt, &mut BoltOutput<'_>) -> egret_sdk::Result<()>,
     ) -> Result<(), UserError> {
         self.anchors.current.roots = Roots::new();
-        self.anchors.current.become_tuple(0);
+        self.anchors.current.become_tuple();
         self.core.stats.busy(now);
         let mut collector = BoltCollector {
             core: &mut self.core,

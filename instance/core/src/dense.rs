@@ -43,16 +43,12 @@ impl<T: Vacant> DenseMap<T> {
     /// Inserts a value under a number greater than all before, and tells the numbers of those that
     /// become stragglers by that.
     #[inline]
-    pub fn insert(&mut self, number: u64, value: T, mut displaced: impl FnMut(u64)) {
-        debug_assert!(number >= self.next, "numbers only grow");
-        // None is left out, as a rule.
-        let first = self.next.max(number.saturating_sub(self.max_ring as u64 - 1));
-        if first != self.next {
-            self.move_out(&mut displaced);
+    pub fn insert(&mut self, number: u64, value: T, displaced: impl FnMut(u64)) {
+        // None is left out, and its place is free, as a rule.
+        if number != self.next || !self.ring[self.place(number)].is_vacant() {
+            self.make_room(number, displaced);
         }
-        for skipped in first..=number {
-            self.make_room(skipped, &mut displaced);
-        }
+        self.next = number + 1;
         let at = self.place(number);
         self.ring[at] = value;
         self.len += usize::from(!value.is_vacant());
@@ -146,18 +142,23 @@ impl<T: Vacant> DenseMap<T> {
         self.next.saturating_sub(self.ring.len() as u64)..self.next
     }
 
-    /// Frees the place of the next number: grows the ring while that helps, then moves who lives
-    /// there.
-    #[inline]
-    fn make_room(&mut self, number: u64, displaced: &mut impl FnMut(u64)) {
-        let at = self.place(number);
-        if !self.ring[at].is_vacant() {
-            self.make_room_slowly(number, displaced);
+    /// Frees the places of all numbers up to this one.
+    #[cold]
+    fn make_room(&mut self, number: u64, mut displaced: impl FnMut(u64)) {
+        debug_assert!(number >= self.next, "numbers only grow");
+        let first = self.next.max(number.saturating_sub(self.max_ring as u64 - 1));
+        if first != self.next {
+            self.move_out(&mut displaced);
         }
-        self.next = number + 1;
+        for skipped in first..=number {
+            self.free_place(skipped, &mut displaced);
+            self.next = skipped + 1;
+        }
     }
 
-    fn make_room_slowly(&mut self, number: u64, displaced: &mut impl FnMut(u64)) {
+    /// Frees the place of the next number: grows the ring while that helps, then moves who lives
+    /// there.
+    fn free_place(&mut self, number: u64, displaced: &mut impl FnMut(u64)) {
         while self.ring.len() < self.max_ring && !self.ring[self.place(number)].is_vacant() {
             let old = self.in_ring();
             let size = self.ring.len();

@@ -51,6 +51,7 @@ impl BoltCollector<'_> {
         if let ([root], [0]) = (&current.roots[..], &current.grown[..]) {
             return self.core.acks.leaf(*root, lane, counter);
         }
+        self.anchors.current.edge = lane.ids.id(counter);
         for (root, xor) in self.anchors.current.acks() {
             self.core.acks.ack(root, xor);
         }

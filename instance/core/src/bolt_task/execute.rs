@@ -44,7 +44,7 @@ impl BoltTask {
             self.anchors.current.roots = roots;
             match read {
                 Ok(Some(bytes)) => {
-                    self.anchors.current.become_tuple(ids.id(counter));
+                    self.anchors.current.become_tuple();
                     self.execute_one(
                         &header,
                         Encoded { bytes, at: &at },
@@ -113,7 +113,9 @@ impl BoltTask {
         self.core.counts.executed += 1;
         let manual = self.acking == Acking::Manual;
         let anchor = if manual {
-            let held = Held { since: now, ..self.anchors.current.clone() };
+            let (lane, counter) = place;
+            let edge = lane.ids.id(counter);
+            let held = Held { edge, since: now, ..self.anchors.current.clone() };
             self.anchors.hold(held)
         } else {
             CURRENT
