@@ -229,7 +229,9 @@ mod tests {
     proptest! {
         /// Against a plain map, with gaps of all sizes and values that are vacant from the start.
         #[test]
-        fn it_agrees_with_a_plain_map(ops in prop::collection::vec((0u8..4, any::<u16>()), 1..4000)) {
+        fn it_agrees_with_a_plain_map(
+            ops in prop::collection::vec((0u8..4, any::<u16>()), 1..4000)
+        ) {
             let mut map = DenseMap::new(600);
             let mut model: BTreeMap<u64, u64> = BTreeMap::new();
             let mut displaced = Vec::new();

@@ -1,8 +1,8 @@
 //! The ack tracker: knows of each root whether its tuple tree is complete.
 //!
 //! Per root one 64-bit XOR of edge ids (Storm's acker; docs/protocol.md section 6), and when it
-//! began: 16 bytes, since every root is written and read once while 10,000 others are, and what does
-//! not stay in the cache is waited for. Whatever else belongs to a root stays with the task.
+//! began: 16 bytes, since every root is written and read once while 10,000 others are, and what
+//! does not stay in the cache is waited for. Whatever else belongs to a root stays with the task.
 
 use crate::{
     deadlines::Deadlines,
