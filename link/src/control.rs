@@ -70,6 +70,13 @@ impl<T: Serialize> ControlSender<T> {
         // Fails only if the stream has been finished or reset already.
         let _ = self.stream.finish();
     }
+
+    /// As [`ControlSender::finish`], and waits until the peer has everything, or never will.
+    pub async fn finished(&mut self) {
+        self.finish();
+        // Either way nothing more can be done.
+        let _ = self.stream.stopped().await;
+    }
 }
 
 impl<T: DeserializeOwned> ControlReceiver<T> {

@@ -5,6 +5,7 @@ use crate::{
     build::{self, Owner},
     fetch::{Versioned, Whose, foreign},
     names,
+    positions::Standing,
     record::Record,
 };
 use egret_crd::{Topology, TopologyStatus};
@@ -184,7 +185,27 @@ pub async fn record(
     record: &Record,
     version: Option<&str>,
 ) -> Result<Versioned<Option<Record>>, Error> {
-    let mut object = build::record(owner, record);
+    let version = replace(client, owner, build::record(owner, record), version).await?;
+    Ok(Versioned { value: Some(record.clone()), version })
+}
+
+/// Writes where input stands, if nobody has since it was read. Returns its new version.
+pub async fn positions(
+    client: &Client,
+    owner: &Owner<'_>,
+    kept: &Standing,
+    version: Option<&str>,
+) -> Result<Option<String>, Error> {
+    replace(client, owner, build::positions(owner, kept), version).await
+}
+
+/// Writes a ConfigMap, if it is still of that version. Returns its new one.
+async fn replace(
+    client: &Client,
+    owner: &Owner<'_>,
+    mut object: Value,
+    version: Option<&str>,
+) -> Result<Option<String>, Error> {
     let what = called(&object);
     if let Some(version) = version {
         object["metadata"]["resourceVersion"] = version.into();
@@ -205,7 +226,7 @@ pub async fn record(
         None => maps.create(&post(), &map).await,
     };
     let written = written.map_err(|source| failed(&what, source))?;
-    Ok(Versioned { value: Some(record.clone()), version: written.metadata.resource_version })
+    Ok(written.metadata.resource_version)
 }
 
 /// Keeps a CA, unless there is one already: two operators must not have two.

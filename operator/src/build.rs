@@ -10,12 +10,14 @@ mod identity;
 mod network_policy;
 mod overlay;
 mod pod;
+mod positions;
 mod record;
 
 pub use disruption_budget::disruption_budget;
 pub use identity::{CA, CA_KEY, Identities, authority, identity};
 pub use network_policy::network_policy;
 pub use pod::pod;
+pub use positions::{POSITIONS, positions};
 pub use record::{RECORD, record};
 
 use crate::{names, record::Record};

@@ -7,7 +7,7 @@ use crate::{
     flow::{Answers, Flow},
     sockets::Sockets,
 };
-use egret_control::{Error, Fleet};
+use egret_control::{Error, Fleet, positions::Shared as Positions};
 use egret_link::{Authority, Credentials, Identity};
 use egret_topology::{
     id::PodId,
@@ -138,6 +138,16 @@ impl Channel {
         let mut answers = kept.answers.clone()?;
         answers.refused.clone_from(&kept.refused);
         Some(answers)
+    }
+
+    /// Where the input stands, as the stream managers tell.
+    pub fn positions(&self) -> &Positions {
+        self.fleet.positions()
+    }
+
+    /// Whether the stream manager of a pod is linked.
+    pub fn is_linked(&self, pod: PodId) -> bool {
+        self.fleet.manager(pod).is_some_and(|manager| manager.connected())
     }
 
     /// The plan that was pushed last.

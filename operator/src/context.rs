@@ -6,6 +6,7 @@ use crate::{
     fetch::Versioned,
     flow::Watch,
     metrics::Metrics,
+    positions::Standing,
     record::{Images, Record},
     sockets::Sockets,
     validate::Allowed,
@@ -126,6 +127,11 @@ pub struct Run {
     pub record: Option<Versioned<Option<Record>>>,
     /// What it was when it was last accepted.
     pub accepted: Option<Arc<Logical>>,
+    /// Where its input stands, as last read or written; `None` if it must be read.
+    pub positions: Option<Versioned<Standing>>,
+    /// When that was written, in milliseconds since 1970, and how often stream managers had told
+    /// something new by then.
+    pub positions_written: (u64, u64),
     /// Its CA.
     pub authority: Option<Authority>,
     /// Digest of the certificate of the CA.

@@ -3,6 +3,7 @@
 use crate::{
     build::{self, CA, CA_KEY, Identities, Owner},
     names,
+    positions::Standing,
     record::{Record, Unreadable},
 };
 use egret_crd::resource::GROUP;
@@ -120,6 +121,23 @@ pub async fn record(
         None => None,
     };
     if value.is_none() && Whose::of(&map.metadata, owner.uid) == Whose::Foreign {
+        return Err(Error::Foreign { what: format!("the ConfigMap {name}") });
+    }
+    Ok(Versioned { value, version: map.metadata.resource_version })
+}
+
+/// Where the input of a topology stands, or why that cannot be read.
+pub async fn positions(
+    client: &Client,
+    owner: &Owner<'_>,
+) -> Result<Versioned<Result<Option<Standing>, serde_json::Error>>, Error> {
+    let name = names::positions(owner.name);
+    let maps: Api<ConfigMap> = Api::namespaced(client.clone(), owner.namespace);
+    let map = maps.get_opt(&name).await.map_err(api(format!("the ConfigMap {name}")))?;
+    let Some(map) = map else { return Ok(Versioned { value: Ok(None), version: None }) };
+    let text = map.data.as_ref().and_then(|data| data.get(build::POSITIONS));
+    let value = text.map_or(Ok(None), |text| Standing::read(text, owner.uid));
+    if !matches!(value, Ok(Some(_))) && Whose::of(&map.metadata, owner.uid) == Whose::Foreign {
         return Err(Error::Foreign { what: format!("the ConfigMap {name}") });
     }
     Ok(Versioned { value, version: map.metadata.resource_version })

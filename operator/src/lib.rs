@@ -27,6 +27,7 @@ pub mod names;
 pub mod observe;
 pub mod options;
 pub mod pack;
+pub mod positions;
 pub mod reason;
 pub mod reconcile;
 pub mod record;

@@ -57,6 +57,11 @@ pub fn record(topology: &str) -> String {
     format!("{topology}-plan")
 }
 
+/// ConfigMap with where the input of a topology stands.
+pub fn positions(topology: &str) -> String {
+    format!("{topology}-positions")
+}
+
 /// Secret with the CA of a topology, in the operator's namespace.
 pub fn authority(uid: &str) -> String {
     format!("egret-ca-{uid}")

@@ -22,6 +22,8 @@ pub struct ObservedPod {
     pub ip: Option<IpAddr>,
     /// It will be gone soon.
     pub terminating: bool,
+    /// By when, in milliseconds since 1970, if so.
+    pub gone_by: Option<u64>,
     /// Why it will never do all its work again, if so: it was evicted, its node is lost, or a task
     /// has exited as if that were planned.
     pub ended: Option<String>,
@@ -86,6 +88,10 @@ pub fn pod(pod: &Pod) -> Option<ObservedPod> {
         definition: annotation(names::DEFINITION).cloned().unwrap_or_default(),
         ip: status.pod_ip.as_deref().and_then(|ip| ip.parse().ok()),
         terminating: metadata.deletion_timestamp.is_some(),
+        gone_by: metadata
+            .deletion_timestamp
+            .as_ref()
+            .map(|by| u64::try_from(by.0.as_millisecond()).unwrap_or(0)),
         ended: ended(&status),
         ready: condition("Ready").is_some_and(|ready| ready.status == "True"),
         exited: phase == "Succeeded"

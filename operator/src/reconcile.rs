@@ -4,6 +4,7 @@
 
 mod carry_out;
 mod decide;
+mod keep;
 mod tell;
 
 use crate::{
@@ -206,6 +207,12 @@ impl Turn<'_> {
             let note = "what was decided is gone, and is made again from what runs";
             self.context.events.warning(self.topology, Reason::RecordLost, note).await;
         }
+        if let Err(error) = self.positions(record.run).await {
+            return self.take_blindly(error.refusal()?).await;
+        }
+        let run = self.run.positions.as_ref().map_or(0, |kept| kept.value.run);
+        // Greater only if the record was lost.
+        record.run = record.run.max(run);
         if let Some(logical) = &accepted {
             if refused.is_none() {
                 record.take_accepted(&serde_json::to_value(&self.topology.spec)?);
@@ -224,7 +231,9 @@ impl Turn<'_> {
         let known = before.is_some() || accepted.is_some();
         self.tell(known.then_some(&record), &seen, refused.clone()).await?;
         let outcome = if refused.is_some() { Outcome::Refused } else { Outcome::Ok };
-        Ok((next_look(stage, refused.is_some()), outcome))
+        let leaving = seen.pods.iter().any(|pod| pod.terminating);
+        let next = if leaving && stage == Stage::Live { SOON } else { STEADY };
+        Ok((next_look(stage, refused.is_some(), next), outcome))
     }
 
     /// What was decided cannot be read: what runs is left alone.
@@ -326,11 +335,11 @@ fn pods_of(context: &Context, owner: &Owner<'_>) -> Vec<ObservedPod> {
     pods
 }
 
-fn next_look(stage: Stage, refused: bool) -> Action {
+fn next_look(stage: Stage, refused: bool, live: Duration) -> Action {
     let pause = match stage {
         Stage::Draining | Stage::Closing | Stage::Finishing => SOON,
         Stage::Starting if !refused => SOON,
-        Stage::Live if !refused => STEADY,
+        Stage::Live if !refused => live,
         _ if refused => REFUSED,
         _ => RARELY,
     };

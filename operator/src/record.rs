@@ -76,6 +76,10 @@ const MAX_ACCEPTED: usize = 96 << 10;
 /// refuses each of them there would be a new one every second.
 const REPLACED_EVERY_MS: u64 = 10_000;
 
+fn is_none_yet(count: &u32) -> bool {
+    *count == 0
+}
+
 fn is_zero(time: &u64) -> bool {
     *time == 0
 }
@@ -121,6 +125,9 @@ pub struct Record {
     /// Digest of the CA that the pods trust.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub authority: String,
+    /// How often all input has ended.
+    #[serde(default, skip_serializing_if = "is_none_yet")]
+    pub run: u32,
     /// The spec that was accepted last: it goes on while a change of it is refused, whoever leads.
     /// None if it is too long to be kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]

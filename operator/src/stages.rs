@@ -62,6 +62,8 @@ pub fn advance(record: &mut Record, seen: &Situation) {
                 }
             }
             Stage::Finishing => record.completed = Some(seen.components.clone()),
+            // If it ever starts again, it reads its input from the beginning.
+            Stage::Completed => record.run = record.run.saturating_add(1),
             _ => {}
         }
         record.enter(next, seen.now);
@@ -199,5 +201,6 @@ mod tests {
         assert_eq!(record.stage, Stage::Completed);
         advance(&mut record, &Situation { components: "other".into(), ..seen() });
         assert_eq!((record.stage, record.completed), (Stage::Starting, None));
+        assert_eq!(record.run, 1, "and everything is read again");
     }
 }

@@ -1,13 +1,14 @@
 //! What one life leaves to the next: plan, positions, totals.
 //!
 //! All of it can be had again, so a file that does not parse is a warning and not an end: without a
-//! plan the operator or a peer brings one, without positions input starts over.
+//! plan the operator or a peer brings one, without positions the operator does.
 
-use crate::{limits, manager::Manager, options::Options, positions::Positions, totals::TaskTotals};
+use crate::{limits, manager::Manager, options::Options, totals::TaskTotals};
 use egret_process::write_atomically;
 use egret_topology::{
     id::{Incarnation, TaskId},
     plan::{PhysicalPlan, PlanIndex},
+    positions::Positions,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{
@@ -34,7 +35,8 @@ struct Totals {
 pub(crate) struct Left {
     pub(crate) reborn: bool,
     pub(crate) plan: Option<PlanIndex>,
-    pub(crate) positions: Positions,
+    /// None: nobody has told them yet.
+    pub(crate) positions: Option<Positions>,
     pub(crate) totals: BTreeMap<TaskId, TaskTotals>,
     last: Incarnation,
 }
@@ -54,7 +56,7 @@ pub(crate) fn load(options: &Options) -> Left {
     let totals: Option<Totals> = read(&options.dir.join(TOTALS));
     let reborn = totals.is_some() || plan.is_some();
     let totals = totals.unwrap_or_default();
-    let positions = read(&options.dir.join(POSITIONS)).unwrap_or_default();
+    let positions = read(&options.dir.join(POSITIONS));
     Left { reborn, plan, positions, totals: totals.tasks, last: totals.incarnation }
 }
 
@@ -85,7 +87,7 @@ pub(crate) async fn save(manager: &Manager) {
     if !manager.dirty.take() {
         return;
     }
-    let positions = serde_json::to_vec(&*manager.positions.borrow());
+    let positions = manager.positions.borrow().as_ref().map(serde_json::to_vec).transpose();
     let tasks = std::mem::take(&mut *manager.totals.borrow_mut());
     let totals = Totals { incarnation: manager.incarnation, tasks };
     let json = serde_json::to_vec(&totals);
@@ -94,7 +96,8 @@ pub(crate) async fn save(manager: &Manager) {
         return tracing::error!("state cannot be encoded");
     };
     let dir = &manager.options.dir;
-    let files = vec![(dir.join(POSITIONS), positions), (dir.join(TOTALS), totals)];
+    let mut files = vec![(dir.join(TOTALS), totals)];
+    files.extend(positions.map(|positions| (dir.join(POSITIONS), positions)));
     if let Err(error) = write(files).await {
         tracing::warn!("state was not written, and will be tried again: {error}");
         manager.dirty.set(true);

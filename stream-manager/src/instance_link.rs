@@ -36,7 +36,7 @@ pub(crate) async fn serve(
         Err(_) => return manager.refuse(from, connection, "it did not say hello in time"),
     };
     drop(greeted);
-    if !has_plan(manager, connection).await {
+    if !has_plan(manager, connection).await || !may_open(manager, connection, task).await {
         return;
     }
     let up = manager.flow.borrow_mut().instance_up(manager.now(), task, incarnation);
@@ -111,6 +111,22 @@ async fn has_plan(manager: &Manager, connection: &Connection) -> bool {
     }
 }
 
+/// Waits until it is known where the input of a spout stands: it would be read from its beginning.
+/// False: the link ended first.
+async fn may_open(manager: &Rc<Manager>, connection: &Connection, task: TaskId) -> bool {
+    let mut settled = manager.settled.subscribe();
+    let known = || manager.positions.borrow().is_some();
+    let is_spout = || manager.plan().is_some_and(|plan| plan.is_spout(task));
+    if known() || !is_spout() {
+        return true;
+    }
+    tracing::info!(task = task.0, "a spout waits to hear from the operator where its input stands");
+    tokio::select! {
+        _ = connection.closed() => false,
+        told = settled.wait_for(|_| known()) => told.is_ok(),
+    }
+}
+
 /// From here on the instance takes part.
 fn register(
     manager: &Rc<Manager>,
@@ -125,7 +141,9 @@ fn register(
     let queue = links::queue(sender);
     if let Some(plan) = manager.plan() {
         let component = plan.component_of(task).map_or("", |component| component.name.as_str());
-        let positions = manager.positions.borrow().of(component);
+        let positions = manager.positions.borrow();
+        let positions = positions.as_ref().map(|positions| positions.of(component));
+        let positions = positions.unwrap_or_default();
         tracing::info!(
             task = task.0,
             component,

@@ -18,7 +18,6 @@ mod operator_link;
 mod options;
 mod peer_link;
 mod plans;
-mod positions;
 mod quic;
 mod rate;
 mod reader;

@@ -51,10 +51,6 @@ pub(crate) const QUESTIONS: u32 = 20;
 /// Answers passed on per second: several per question.
 pub(crate) const ANSWERS: u32 = 200;
 
-/// Splits of one component whose positions are kept. A file list of this length is a configuration
-/// error sooner than an input.
-pub(crate) const SPLITS: usize = 65_536;
-
 /// Metrics of user code that are shown per task.
 pub(crate) const USER_METRICS: usize = 64;
 /// Length of such a metric's name.

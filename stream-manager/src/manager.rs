@@ -5,7 +5,6 @@ use crate::{
     links::{Attached, Links},
     options::Options,
     plans::Dialed,
-    positions::Positions,
     quic::Gone,
     rate::Rate,
     tap::Tap,
@@ -17,6 +16,7 @@ use egret_link::{Endpoint, Error, Identity, endpoint::close, quinn::Connection, 
 use egret_topology::{
     id::{Incarnation, TaskId},
     plan::PlanIndex,
+    positions::Positions,
 };
 use egret_wire::control::{Peer, ToInstance};
 use std::{
@@ -61,7 +61,14 @@ pub(crate) struct Manager {
     pub(crate) flow: RefCell<Flow>,
     pub(crate) links: Links,
     pub(crate) totals: RefCell<BTreeMap<TaskId, TaskTotals>>,
-    pub(crate) positions: RefCell<Positions>,
+    /// None: the operator has not told yet where input stands, and spouts must wait.
+    pub(crate) positions: RefCell<Option<Positions>>,
+    /// Counts how often they have changed.
+    pub(crate) settled: watch::Sender<u64>,
+    /// The stream manager goes down as planned.
+    pub(crate) farewell: watch::Sender<bool>,
+    /// Links of operators that have not heard the last words yet.
+    pub(crate) operators: watch::Sender<usize>,
     /// State has changed since it was last written, and must be written at once.
     pub(crate) dirty: Cell<bool>,
     pub(crate) save: Notify,
@@ -95,7 +102,7 @@ impl Manager {
         endpoint: Endpoint,
         flow: Flow,
         totals: BTreeMap<TaskId, TaskTotals>,
-        positions: Positions,
+        positions: Option<Positions>,
     ) -> Rc<Manager> {
         let revision = flow.plan().map_or(0, |plan| plan.plan().revision);
         Rc::new(Manager {
@@ -106,6 +113,9 @@ impl Manager {
             links: Links::default(),
             totals: RefCell::new(totals),
             positions: RefCell::new(positions),
+            settled: watch::Sender::new(0),
+            farewell: watch::Sender::new(false),
+            operators: watch::Sender::new(0),
             dirty: Cell::new(false),
             save: Notify::new(),
             saving: Mutex::new(()),

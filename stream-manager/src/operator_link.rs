@@ -1,7 +1,8 @@
-//! The operator's link: plans in, status out.
+//! The operator's link: plans in, status and positions out.
 
 use crate::{accept::Greeted, limits, manager::Manager};
 use egret_link::{ControlReceiver, ControlSender, Error, Identity, control, quinn::Connection};
+use egret_topology::positions::Positions;
 use egret_wire::{
     control::{FromOperator, ToOperator},
     limits::VERSION,
@@ -34,9 +35,11 @@ pub(crate) async fn serve(
         }
     }
     tracing::info!("the operator is linked");
+    manager.operators.send_modify(|count| *count += 1);
     if let Err(error) = converse(manager, &mut sender, &mut receiver).await {
         manager.control_failed(operator, connection, &error);
     }
+    manager.operators.send_modify(|count| *count -= 1);
     tracing::info!("the operator's link is gone");
 }
 
@@ -48,14 +51,30 @@ async fn converse(
     let revision = *manager.revision.borrow();
     let (pod, incarnation) = (manager.options.pod, manager.incarnation);
     sender.send(&ToOperator::Hello { pod, incarnation, revision }).await?;
-    while let Some(message) = receiver.recv().await? {
+    let mut told = Told::default();
+    let mut farewell = manager.farewell.subscribe();
+    loop {
+        let message = tokio::select! {
+            message = receiver.recv() => message?,
+            _ = farewell.wait_for(|farewell| *farewell) => {
+                told.go_on(manager, sender).await?;
+                sender.finished().await;
+                break;
+            }
+        };
+        let Some(message) = message else { break };
         match message {
             FromOperator::Plan(plan) => {
                 let revision = plan.revision;
                 let refused = manager.take_plan(*plan).await.err();
                 sender.send(&ToOperator::Plan { revision, refused }).await?;
             }
+            FromOperator::Positions { positions } => {
+                told.positions.merge(positions.clone());
+                manager.take_positions(positions);
+            }
             FromOperator::Status => {
+                told.go_on(manager, sender).await?;
                 sender.send(&ToOperator::Status(Box::new(manager.status()))).await?;
             }
             FromOperator::Crashed { task, error } => manager.crashed(task, error),
@@ -63,4 +82,35 @@ async fn converse(
         }
     }
     Ok(())
+}
+
+/// Positions that the operator has heard of over this link.
+#[derive(Default)]
+struct Told {
+    positions: Positions,
+    /// How often they had changed here when they were told last.
+    settled: Option<u64>,
+}
+
+impl Told {
+    /// Tells what has moved on.
+    async fn go_on(
+        &mut self,
+        manager: &Manager,
+        sender: &mut ControlSender<ToOperator>,
+    ) -> Result<(), Error> {
+        let settled = Some(*manager.settled.borrow());
+        if std::mem::replace(&mut self.settled, settled) == settled {
+            return Ok(());
+        }
+        let positions = match &*manager.positions.borrow() {
+            Some(positions) => positions.beyond(&self.positions),
+            None => return Ok(()),
+        };
+        if positions.is_empty() {
+            return Ok(());
+        }
+        self.positions.merge(positions.clone());
+        sender.send(&ToOperator::Positions { positions }).await
+    }
 }

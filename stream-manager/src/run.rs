@@ -85,6 +85,10 @@ async fn serve(options: Options) -> Result<(), Error> {
     tracing::info!(incarnation = manager.incarnation.0, "the stream manager is up");
     end.await;
     tracing::info!("the stream manager goes down as planned");
+    // The operator gives the next pod what it hears now; one that is away is not waited for.
+    manager.farewell.send_replace(true);
+    let mut operators = manager.operators.subscribe();
+    let _ = tokio::time::timeout(limits::FAREWELL, operators.wait_for(|count| *count == 0)).await;
     manager.endpoint.close(close::SHUTDOWN, "the stream manager goes down");
     files::save(&manager).await;
     // A peer that does not answer finds out by itself.

@@ -5,7 +5,10 @@ use crate::{
     totals::{Noted, TaskTotals},
 };
 use egret_flow::Link;
-use egret_topology::id::{PodId, TaskId};
+use egret_topology::{
+    id::{PodId, TaskId},
+    positions::Positions,
+};
 use egret_wire::control::{PodStatus, Stalled, TaskReport};
 use std::collections::BTreeMap;
 
@@ -94,11 +97,25 @@ impl Manager {
     pub(crate) fn settle(&self, task: TaskId, splits: BTreeMap<String, u64>) {
         let Some(plan) = self.plan() else { return };
         let Some(component) = plan.component_of(task) else { return };
-        let refused = self.positions.borrow_mut().settle(&component.name, splits);
+        let mut positions = self.positions.borrow_mut();
+        let refused = positions.get_or_insert_default().settle(&component.name, splits);
+        drop(positions);
+        self.moved(refused);
+    }
+
+    /// The operator knows where input stands.
+    pub(crate) fn take_positions(&self, told: Positions) {
+        let refused = self.positions.borrow_mut().get_or_insert_default().merge(told);
+        self.moved(refused);
+        // The next life must not wait for them once more.
+        self.save_now();
+    }
+
+    fn moved(&self, refused: usize) {
         if refused > 0 {
-            let component = &component.name;
-            tracing::warn!(component, refused, "too many splits: positions are not kept");
+            tracing::warn!(refused, "too many splits: positions are not kept");
         }
+        self.settled.send_modify(|count| *count += 1);
         self.dirty.set(true);
     }
 

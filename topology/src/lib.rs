@@ -15,6 +15,7 @@ pub mod logical;
 pub mod packing_plan;
 pub mod physical;
 pub mod plan;
+pub mod positions;
 pub mod quantity;
 pub mod resource;
 pub mod stream;

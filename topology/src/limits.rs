@@ -63,5 +63,9 @@ pub const MAX_PENDING: u32 = 1_000_000;
 /// The longest message timeout and tick: a day. A longer one hides a stuck tuple for good.
 pub const MAX_DURATION_MS: u64 = 24 * 3_600_000;
 
+/// Bytes of all positions of a topology as JSON: 65,536 files with names of 40 bytes. A file list
+/// that is longer is a configuration error sooner than an input.
+pub const MAX_POSITIONS: usize = 4 << 20;
+
 const _: () = assert!(MAX_PARALLELISM <= MAX_TASKS);
 const _: () = assert!(MAX_PODS <= MAX_TASKS);

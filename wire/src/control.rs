@@ -8,6 +8,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use egret_topology::{
     id::{Incarnation, PodId, TaskId},
     plan::PhysicalPlan,
+    positions::Positions,
 };
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use std::collections::BTreeMap;
@@ -138,6 +139,12 @@ pub enum FromOperator {
     },
     /// A plan to take over if its revision is higher.
     Plan(Box<PhysicalPlan>),
+    /// Where the input of the pod's spouts stands, as far as anybody knows. Comes before the first
+    /// plan; a spout is assigned only after it.
+    Positions {
+        /// Settled prefixes.
+        positions: Positions,
+    },
     /// Answer with a status.
     Status,
     /// A task will not come back by itself: its parent gave up, or backs off. Counted, shown.
@@ -168,6 +175,11 @@ pub enum ToOperator {
         revision: u64,
         /// Why it was refused.
         refused: Option<String>,
+    },
+    /// What has settled since the last such message, before each status and as last words.
+    Positions {
+        /// Settled prefixes.
+        positions: Positions,
     },
     /// What the pod is doing.
     Status(Box<PodStatus>),

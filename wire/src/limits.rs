@@ -40,6 +40,8 @@ pub const MAX_CAUSE: usize = 512;
 /// A control message. A plan of 2,000 tasks is below 1 MiB.
 pub const MAX_CONTROL: usize = 8 << 20;
 
+// A plan with all positions fits one control message.
+const _: () = assert!(egret_topology::limits::MAX_POSITIONS + (1 << 20) < MAX_CONTROL);
 // A tuple, its roots and a full table of root sources fit one frame.
 const _: () = assert!(MAX_TUPLE + FRAME_TARGET + MAX_ROOT_SOURCES * 20 < MAX_PAYLOAD);
 const _: () = assert!(FRAME_TARGET < MAX_PAYLOAD / 2);

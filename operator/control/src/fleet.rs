@@ -1,6 +1,6 @@
 //! All stream managers of one topology.
 
-use crate::{Error, Manager};
+use crate::{Error, Manager, positions::Shared};
 use egret_link::Endpoint;
 use egret_topology::{
     id::{PodId, TaskId},
@@ -39,12 +39,14 @@ pub struct Fleet {
     endpoint: Endpoint,
     uid: Arc<str>,
     managers: Arc<Mutex<BTreeMap<PodId, Manager>>>,
+    positions: Shared,
 }
 
 impl Fleet {
     /// No pods yet. `endpoint` has the operator's credentials.
     pub fn new(endpoint: Endpoint, uid: &str) -> Fleet {
-        Fleet { endpoint, uid: uid.into(), managers: Arc::default() }
+        let (managers, positions) = (Arc::default(), Shared::default());
+        Fleet { endpoint, uid: uid.into(), managers, positions }
     }
 
     /// Where a pod's stream manager is. The first call for a pod starts to connect, which needs a
@@ -53,7 +55,15 @@ impl Fleet {
         self.managers()
             .entry(pod)
             .and_modify(|manager| manager.set_address(address))
-            .or_insert_with(|| Manager::connect(self.endpoint.clone(), &self.uid, pod, address));
+            .or_insert_with(|| {
+                let (endpoint, positions) = (self.endpoint.clone(), self.positions.clone());
+                Manager::connect_with(endpoint, &self.uid, pod, address, positions)
+            });
+    }
+
+    /// Where the input stands.
+    pub fn positions(&self) -> &Shared {
+        &self.positions
     }
 
     /// Forgets a pod; its link closes when nobody else holds its [`Manager`].

@@ -2,6 +2,7 @@
 
 use crate::{
     pending::{Pending, Request, WAITING},
+    positions::Shared,
     session::{Session, State},
 };
 use egret_link::Endpoint;
@@ -59,6 +60,17 @@ impl Manager {
     /// Starts to connect and stays connected. `endpoint` has the operator's credentials. Needs a
     /// tokio runtime.
     pub fn connect(endpoint: Endpoint, uid: &str, pod: PodId, address: SocketAddr) -> Manager {
+        Manager::connect_with(endpoint, uid, pod, address, Shared::default())
+    }
+
+    /// As [`Manager::connect`], with positions that others have told or shall be told.
+    pub fn connect_with(
+        endpoint: Endpoint,
+        uid: &str,
+        pod: PodId,
+        address: SocketAddr,
+        positions: Shared,
+    ) -> Manager {
         let (requests, received) = mpsc::channel(WAITING);
         let (address, addressed) = watch::channel(address);
         let (told, state) = watch::channel(State::Down("never connected yet".into()));
@@ -69,7 +81,7 @@ impl Manager {
             address: addressed,
             requests: received,
             state: told,
-            pending: Pending::default(),
+            pending: Pending::new(pod, positions),
         };
         tokio::spawn(session.run());
         Manager { pod, requests, address: Arc::new(address), state }

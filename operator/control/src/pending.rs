@@ -4,7 +4,12 @@
 //! these [`Pending::poll_send`] is called until it has nothing more to say, as long as the link is
 //! up.
 
-use egret_topology::{id::TaskId, plan::PhysicalPlan};
+use crate::positions::Shared;
+use egret_topology::{
+    id::{PodId, TaskId},
+    plan::{ComponentKind, PhysicalPlan},
+    positions::Positions,
+};
 use egret_wire::control::{FromOperator, PodStatus, ToOperator};
 use std::{collections::VecDeque, sync::Arc};
 use tokio::sync::oneshot;
@@ -20,8 +25,12 @@ pub(crate) enum Request {
 }
 
 /// What one stream manager still has to hear and to answer.
-#[derive(Default)]
 pub(crate) struct Pending {
+    pod: PodId,
+    positions: Shared,
+    /// Positions that the stream manager has told or was told over this link, if it was.
+    there: Positions,
+    given: bool,
     /// The newest plan, and whether this link has carried it.
     plan: Option<Arc<PhysicalPlan>>,
     plan_sent: bool,
@@ -34,6 +43,21 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
+    pub(crate) fn new(pod: PodId, positions: Shared) -> Pending {
+        Pending {
+            pod,
+            positions,
+            there: Positions::default(),
+            given: false,
+            plan: None,
+            plan_sent: false,
+            pushes: Vec::new(),
+            statuses: VecDeque::new(),
+            statuses_sent: 0,
+            crashes: VecDeque::new(),
+        }
+    }
+
     pub(crate) fn add(&mut self, request: Request) {
         match request {
             Request::Crashed { task, error } => {
@@ -69,6 +93,7 @@ impl Pending {
         self.accepted(revision);
         self.plan_sent = self.plan.as_ref().is_none_or(|plan| plan.revision <= revision);
         self.statuses_sent = 0;
+        (self.there, self.given) = (Positions::default(), false);
         self.forget_deaf();
     }
 
@@ -85,6 +110,10 @@ impl Pending {
                 // What was refused once is not pushed again by itself.
                 self.plan.take_if(|plan| plan.revision == revision);
             }
+            ToOperator::Positions { positions } => {
+                self.there.merge(positions.clone());
+                self.positions.take(positions);
+            }
             ToOperator::Status(status) => {
                 if self.statuses_sent > 0 {
                     self.statuses_sent -= 1;
@@ -99,6 +128,12 @@ impl Pending {
 
     /// The next message, if there is one.
     pub(crate) fn poll_send(&mut self) -> Option<FromOperator> {
+        // Before the plan, which lets spouts open.
+        if let Some(positions) = self.positions_to_give() {
+            self.there.merge(positions.clone());
+            self.given = true;
+            return Some(FromOperator::Positions { positions });
+        }
         if let Some(plan) = self.plan.as_ref().filter(|_| !self.plan_sent) {
             self.plan_sent = true;
             return Some(FromOperator::Plan(Box::new(PhysicalPlan::clone(plan))));
@@ -109,6 +144,23 @@ impl Pending {
         }
         let (task, error) = self.crashes.pop_front()?;
         Some(FromOperator::Crashed { task, error })
+    }
+
+    /// What the stream manager has to know of the input of its spouts, once over each link and
+    /// before each plan.
+    fn positions_to_give(&self) -> Option<Positions> {
+        let plan = self.plan.as_ref().filter(|_| !self.given || !self.plan_sent)?;
+        let ours = plan.tasks.iter().filter(|task| task.pod == self.pod);
+        let spouts: Vec<&str> = ours
+            .filter_map(|task| plan.components.get(task.component))
+            .filter(|component| component.kind == ComponentKind::Spout)
+            .map(|component| component.name.as_str())
+            .collect();
+        if spouts.is_empty() {
+            return None;
+        }
+        let positions = self.positions.beyond(&self.there, |name| spouts.contains(&name));
+        Some(positions).filter(|positions| !self.given || !positions.is_empty())
     }
 
     /// A plan in force replaces all before it, so whoever waits for one of those need not any more.
@@ -133,7 +185,14 @@ impl Pending {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use egret_topology::{id::Epoch, plan::Delivery};
+    use egret_topology::{
+        id::Epoch,
+        plan::{Delivery, PlannedComponent, PlannedTask},
+    };
+
+    fn pending() -> Pending {
+        Pending::new(PodId(1), Shared::default())
+    }
 
     fn plan(revision: u64) -> Arc<PhysicalPlan> {
         Arc::new(PhysicalPlan {
@@ -169,6 +228,10 @@ mod tests {
         std::iter::from_fn(|| pending.poll_send())
             .map(|message| match message {
                 FromOperator::Plan(plan) => format!("plan {}", plan.revision),
+                FromOperator::Positions { positions } => {
+                    let positions = serde_json::to_string(&positions).unwrap();
+                    format!("positions {positions}")
+                }
                 FromOperator::Status => "status".into(),
                 FromOperator::Crashed { task, .. } => format!("crashed {task}"),
                 FromOperator::Hello { .. } => "hello".into(),
@@ -178,7 +241,7 @@ mod tests {
 
     #[test]
     fn a_stream_manager_that_came_back_with_less_gets_the_newest_plan_again() {
-        let mut pending = Pending::default();
+        let mut pending = pending();
         let mut pushed = push(&mut pending, 4);
         pending.handle_connected(0);
         assert_eq!(sent(&mut pending), ["plan 4"]);
@@ -192,7 +255,7 @@ mod tests {
 
     #[test]
     fn a_newer_plan_answers_for_an_older_one() {
-        let mut pending = Pending::default();
+        let mut pending = pending();
         let (mut old, mut new) = (push(&mut pending, 4), push(&mut pending, 5));
         pending.handle_connected(0);
         assert_eq!(sent(&mut pending), ["plan 5"]);
@@ -202,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_refused_plan_is_not_pushed_again() {
-        let mut pending = Pending::default();
+        let mut pending = pending();
         let mut pushed = push(&mut pending, 4);
         pending.handle_connected(0);
         sent(&mut pending);
@@ -214,7 +277,7 @@ mod tests {
 
     #[test]
     fn questions_are_asked_again_over_a_new_link_unless_nobody_waits() {
-        let mut pending = Pending::default();
+        let mut pending = pending();
         pending.handle_connected(0);
         let (gone, mut waits) = (ask(&mut pending), ask(&mut pending));
         assert_eq!(sent(&mut pending), ["status", "status"]);
@@ -228,7 +291,7 @@ mod tests {
 
     #[test]
     fn an_answer_that_comes_too_late_is_not_taken_for_the_next() {
-        let mut pending = Pending::default();
+        let mut pending = pending();
         pending.handle_connected(0);
         drop(ask(&mut pending));
         assert_eq!(sent(&mut pending), ["status"]);
@@ -244,7 +307,7 @@ mod tests {
 
     #[test]
     fn what_waits_is_bounded() {
-        let mut pending = Pending::default();
+        let mut pending = pending();
         let asked: Vec<_> = (0..2 * WAITING).map(|_| ask(&mut pending)).collect();
         let pushed: Vec<_> = (0..2 * WAITING).map(|_| push(&mut pending, 1)).collect();
         for task in 0..2 * WAITING as u32 {
@@ -253,5 +316,60 @@ mod tests {
         pending.handle_connected(0);
         assert_eq!(sent(&mut pending).len(), 1 + 2 * WAITING);
         drop((asked, pushed));
+    }
+
+    fn positions(at: u64) -> Positions {
+        serde_json::from_value(serde_json::json!({"lines": {"a": at}, "others": {"a": at}}))
+            .unwrap()
+    }
+
+    /// A plan with a spout `lines` in a pod.
+    fn with_spout(revision: u64, pod: u32) -> Arc<PhysicalPlan> {
+        let mut with = PhysicalPlan::clone(&plan(revision));
+        with.components = vec![PlannedComponent {
+            name: "lines".into(),
+            kind: ComponentKind::Spout,
+            component: "lines".into(),
+            config: serde_json::Value::Null,
+            tick_ms: None,
+            streams: Vec::new(),
+            inputs: Vec::new(),
+        }];
+        with.tasks = vec![PlannedTask { id: TaskId(0), component: 0, index: 0, pod: PodId(pod) }];
+        Arc::new(with)
+    }
+
+    fn pushed(pending: &mut Pending, plan: Arc<PhysicalPlan>) {
+        let (answer, _) = oneshot::channel();
+        pending.add(Request::Push { plan, answer });
+    }
+
+    #[test]
+    fn positions_come_before_the_plan_that_lets_spouts_open() {
+        let mut pending = pending();
+        pending.positions.take(positions(7));
+        pending.handle_connected(0);
+        assert!(sent(&mut pending).is_empty(), "whose they are is not known yet");
+        pushed(&mut pending, with_spout(4, 0));
+        assert_eq!(sent(&mut pending), ["plan 4"], "its spout is elsewhere");
+        pushed(&mut pending, with_spout(5, 1));
+        assert_eq!(sent(&mut pending), [r#"positions {"lines":{"a":7}}"#, "plan 5"]);
+        pending.handle_answer(ToOperator::Positions { positions: positions(9) });
+        pushed(&mut pending, with_spout(6, 1));
+        assert_eq!(sent(&mut pending), ["plan 6"], "it knows better");
+        pending.positions.take(positions(12));
+        assert!(sent(&mut pending).is_empty(), "a spout that runs knows where it stands");
+        pushed(&mut pending, with_spout(7, 1));
+        assert_eq!(sent(&mut pending), [r#"positions {"lines":{"a":12}}"#, "plan 7"]);
+        assert_eq!(pending.positions.read(), (3, positions(12)));
+    }
+
+    #[test]
+    fn a_stream_manager_that_has_the_plan_from_a_peer_still_waits_for_positions() {
+        let mut pending = pending();
+        pushed(&mut pending, with_spout(5, 1));
+        pending.handle_connected(5);
+        assert_eq!(sent(&mut pending), ["positions {}"], "none, and that is an answer");
+        assert!(sent(&mut pending).is_empty());
     }
 }

@@ -122,7 +122,7 @@ async fn fake(endpoint: Endpoint, pod: PodId, heard: mpsc::UnboundedSender<FromO
                     let status = PodStatus { pod, revision, ..PodStatus::default() };
                     Some(ToOperator::Status(Box::new(status)))
                 }
-                FromOperator::Crashed { .. } => None,
+                FromOperator::Crashed { .. } | FromOperator::Positions { .. } => None,
             };
             heard.send(message).unwrap();
             if let Some(said) = said

@@ -41,7 +41,11 @@ impl Turn<'_> {
         // What is decided is written first: whoever comes after a crash does the same. Where a
         // whole namespace goes nothing new can be written, and nobody will come to read it.
         let gone = self.deleting && before.is_none();
-        if before != Some(&decision.record) && !gone {
+        let decided = before != Some(&decision.record);
+        if let Err(error) = self.keep_positions(decision.record.run, decided).await {
+            return error.refusal().map(Some);
+        }
+        if decided && !gone {
             self.write(&decision.record).await?;
             self.tell_events(before, &decision.record, seen).await;
         }
@@ -224,6 +228,10 @@ impl Turn<'_> {
             let wake = move || drop(wake.try_send(topology.clone()));
             let sockets = &self.context.sockets;
             let channel = Channel::open(authority, self.owner.uid, sockets, toward, wake)?;
+            if let Some(kept) = &self.run.positions {
+                channel.positions().take(kept.value.positions.clone());
+            }
+            self.run.positions_written = (self.now, channel.positions().version());
             self.run.channel = Some(channel);
         }
         if let Some(channel) = &mut self.run.channel {

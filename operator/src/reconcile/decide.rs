@@ -4,7 +4,9 @@ use super::{Error, Refusal, Seen, Turn};
 use crate::{
     digest,
     flow::Flow,
-    names, pack,
+    names,
+    observe::ObservedPod,
+    pack,
     reason::Reason,
     record::{Record, Stage},
     recover::recover,
@@ -13,11 +15,15 @@ use crate::{
 };
 use egret_crd::Topology;
 use egret_topology::{
+    id::PodId,
     logical::{Logical, State},
     physical::Deployment,
     plan::{PhysicalPlan, PlanIndex},
 };
 use std::{net::SocketAddr, sync::Arc};
+
+/// Time beyond its grace period in which a pod is gone where its kubelet lives, in milliseconds.
+const LEAVES_MS: u64 = 10_000;
 
 /// A record that was decided, and the plan that goes with it.
 pub(super) struct Decision {
@@ -144,7 +150,7 @@ impl Turn<'_> {
     }
 
     /// Whether this is the current life of a pod.
-    pub(super) fn is_current(&self, record: &Record, pod: &crate::observe::ObservedPod) -> bool {
+    pub(super) fn is_current(&self, record: &Record, pod: &ObservedPod) -> bool {
         let name = |life| names::pod(self.owner.name, pod.id, life);
         record.pod(pod.id).is_some_and(|current| name(current.life) == pod.name)
     }
@@ -161,15 +167,25 @@ impl Turn<'_> {
         }
     }
 
-    fn addresses(
-        &self,
-        record: &Record,
-        seen: &Seen,
-    ) -> Vec<(egret_topology::id::PodId, SocketAddr)> {
+    fn addresses(&self, record: &Record, seen: &Seen) -> Vec<(PodId, SocketAddr)> {
         let current = seen.pods.iter().filter(|pod| self.is_current(record, pod));
         current
+            .filter(|pod| !self.hands_over(record, pod.id, seen))
             .filter_map(|pod| Some((pod.id, SocketAddr::new(pod.ip?, names::LINK_PORT))))
             .collect()
+    }
+
+    /// Whether the life before this one still speaks: where its input stands is known when it has
+    /// ended, and only then others may take its place.
+    pub(super) fn hands_over(&self, record: &Record, pod: PodId, seen: &Seen) -> bool {
+        let Some(address) = record.pod(pod).and_then(|pod| pod.address) else { return false };
+        let speaks = self.run.channel.as_ref().is_some_and(|channel| channel.is_linked(pod));
+        let before = |other: &ObservedPod| {
+            let overdue = other.gone_by.is_some_and(|by| self.now > by.saturating_add(LEAVES_MS));
+            let same = other.id == pod && other.ip == Some(address.ip());
+            same && !overdue && !self.is_current(record, other)
+        };
+        speaks && seen.pods.iter().any(before)
     }
 
     fn plan(

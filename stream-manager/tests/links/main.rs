@@ -7,5 +7,6 @@
 mod failures;
 mod instance;
 mod pods;
+mod positions;
 mod questions;
 mod routing;

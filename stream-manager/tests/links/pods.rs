@@ -11,6 +11,7 @@ use egret_topology::{
         ComponentKind, Delivery, PhysicalPlan, PlanIndex, PlannedComponent, PlannedInput,
         PlannedPod, PlannedTask, RunState,
     },
+    positions::Positions,
     stream::Stream,
 };
 use egret_wire::{
@@ -25,6 +26,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
+use tokio::time::timeout;
 
 pub const UID: &str = "u-1";
 /// Everything here takes milliseconds; a test that waits for this long has failed.
@@ -111,10 +113,21 @@ impl Pods {
 
     /// SIGTERM, and how it ended.
     pub fn terminate(&mut self, pod: usize) -> ExitStatus {
-        let mut child = self.managers[pod].take().unwrap();
+        self.ask_to_end(pod).wait().unwrap()
+    }
+
+    /// The same, while links are served.
+    pub async fn ends(&mut self, pod: usize) -> ExitStatus {
+        let mut child = self.ask_to_end(pod);
+        eventually(async || child.try_wait().unwrap().is_some()).await;
+        child.wait().unwrap()
+    }
+
+    fn ask_to_end(&mut self, pod: usize) -> Child {
+        let child = self.managers[pod].take().unwrap();
         let pid = rustix::process::Pid::from_child(&child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-        child.wait().unwrap()
+        child
     }
 
     pub fn credentials(&self, identity: &Identity) -> Credentials {
@@ -151,14 +164,16 @@ impl Pods {
         sender.send(&FromOperator::Hello { version: VERSION, uid: UID.into() }).await.unwrap();
         let hello = receiver.recv().await.unwrap().unwrap();
         assert!(matches!(hello, ToOperator::Hello { .. }), "{hello:?}");
-        Operator { _endpoint: endpoint, _connection: connection, sender, receiver }
+        let told = Positions::default();
+        Operator { _endpoint: endpoint, _connection: connection, sender, receiver, told }
     }
 
     /// Brings a plan to all pods.
     pub async fn push(&self, plan: PhysicalPlan) {
         for pod in 0..self.plan.pods.len() {
-            let refused = self.operator(pod).await.push(plan.clone()).await;
-            assert_eq!(refused, None);
+            let mut operator = self.operator(pod).await;
+            operator.give(Positions::default()).await;
+            assert_eq!(operator.push(plan.clone()).await, None);
         }
     }
 
@@ -194,6 +209,8 @@ pub struct Operator {
     _connection: Connection,
     sender: ControlSender<FromOperator>,
     receiver: ControlReceiver<ToOperator>,
+    /// Positions that the stream manager has told.
+    pub told: Positions,
 }
 
 impl Operator {
@@ -201,7 +218,7 @@ impl Operator {
     pub async fn push(&mut self, plan: PhysicalPlan) -> Option<String> {
         let pushed = plan.revision;
         self.sender.send(&FromOperator::Plan(Box::new(plan))).await.unwrap();
-        match self.receiver.recv().await.unwrap() {
+        match self.answer().await {
             Some(ToOperator::Plan { revision, refused }) => {
                 assert_eq!(revision, pushed);
                 refused
@@ -210,9 +227,23 @@ impl Operator {
         }
     }
 
+    /// Tells where input stands.
+    pub async fn give(&mut self, positions: Positions) {
+        self.sender.send(&FromOperator::Positions { positions }).await.unwrap();
+    }
+
+    /// The next answer that is none of positions, which are kept; none after the last words.
+    pub async fn answer(&mut self) -> Option<ToOperator> {
+        loop {
+            let answer = timeout(PATIENCE, self.receiver.recv()).await.unwrap().unwrap();
+            let Some(ToOperator::Positions { positions }) = answer else { return answer };
+            self.told.merge(positions);
+        }
+    }
+
     pub async fn status(&mut self) -> PodStatus {
         self.sender.send(&FromOperator::Status).await.unwrap();
-        match self.receiver.recv().await.unwrap() {
+        match self.answer().await {
             Some(ToOperator::Status(status)) => *status,
             other => panic!("{other:?}"),
         }

@@ -8,6 +8,7 @@ use egret_topology::{
         ComponentKind, Delivery, PhysicalPlan, PlannedComponent, PlannedInput, PlannedPod,
         PlannedTask, RunState,
     },
+    positions::Positions,
     stream::Stream,
 };
 use egret_wire::control::{
@@ -233,6 +234,14 @@ fn messages_with_the_operator_keep_their_json() {
         r#"{"type":"hello","version":1,"uid":"u-1"}"#,
     );
     is(FromOperator::Plan(plan()), &PLAN.replacen('{', r#"{"type":"plan","#, 1));
+    let positions = || {
+        let mut positions = Positions::default();
+        positions.settle("lines", BTreeMap::from([("a.txt".to_owned(), 4096)]));
+        positions
+    };
+    let json = r#"{"type":"positions","positions":{"lines":{"a.txt":4096}}}"#;
+    is(FromOperator::Positions { positions: positions() }, json);
+    is(ToOperator::Positions { positions: positions() }, json);
     is(FromOperator::Status, r#"{"type":"status"}"#);
     is(
         FromOperator::Crashed { task: TaskId(1), error: "exit code 70".into() },
