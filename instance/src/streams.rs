@@ -126,6 +126,7 @@ mod tests {
             message_timeout_ms: 1,
             edge_key: 1,
             log_levels: Default::default(),
+            tracing: None,
             components: vec![
                 component("one", ComponentKind::Spout, vec![]),
                 component("two", ComponentKind::Spout, vec![]),

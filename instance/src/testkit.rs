@@ -260,6 +260,7 @@ fn plan(logical: &Logical) -> PhysicalPlan {
         message_timeout_ms: logical.message_timeout_ms,
         edge_key: 1,
         log_levels: Default::default(),
+        tracing: None,
         components,
         pods: vec![PlannedPod { id: PodId(0), address: ([127, 0, 0, 1], 1).into() }],
         tasks,

@@ -220,6 +220,7 @@ fn plan(
         message_timeout_ms: rng.between(5, 30) * if slow { 10_000 } else { 1000 },
         edge_key: rng.next(),
         log_levels: Default::default(),
+        tracing: None,
         components: graph.components.clone(),
         pods: (0..pods)
             .map(|i| egret_topology::plan::PlannedPod {

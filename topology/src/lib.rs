@@ -20,4 +20,5 @@ pub mod quantity;
 pub mod resource;
 pub mod stream;
 pub mod suggest;
+pub mod tracing;
 pub mod validate;

@@ -11,6 +11,7 @@ use crate::{
     log_level::LogLevels,
     plan::{ComponentKind, Delivery, PlannedInput},
     stream::Stream,
+    tracing::Tracing,
 };
 
 /// A validated topology.
@@ -36,6 +37,8 @@ pub struct Logical {
     pub state: State,
     /// Which lines its processes log.
     pub log_levels: LogLevels,
+    /// Which roots are traced.
+    pub tracing: Option<Tracing>,
     /// Spouts, then bolts, in the order of the resource; indexes into this list are used below.
     pub components: Vec<LogicalComponent>,
     /// What matters on a cluster only.

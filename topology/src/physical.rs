@@ -99,6 +99,7 @@ impl PhysicalPlan {
             message_timeout_ms: logical.message_timeout_ms,
             edge_key,
             log_levels: logical.log_levels.clone(),
+            tracing: logical.tracing.clone(),
             components: components(logical),
             pods: pods.map(|(pod, address)| PlannedPod { id: pod.id, address }).collect(),
         })

@@ -13,6 +13,7 @@ use crate::{
     id::{Epoch, PodId, TaskId},
     log_level::LogLevels,
     stream::Stream,
+    tracing::Tracing,
 };
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -78,6 +79,9 @@ pub struct PhysicalPlan {
     /// Which lines processes log.
     #[serde(default, skip_serializing_if = "LogLevels::is_empty")]
     pub log_levels: LogLevels,
+    /// Which roots are traced; none: none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tracing: Option<Tracing>,
     /// Components; indexes into this list are used below.
     pub components: Vec<PlannedComponent>,
     /// Pods, `pods[i].id == PodId(i)`.

@@ -98,6 +98,9 @@ pub struct Spec {
     /// How long stopping and deleting wait for what is in flight.
     #[serde(default = "default_drain_timeout")]
     pub drain_timeout: Duration,
+    /// Which tuples are traced by OpenTelemetry; left out, none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tracing: Option<Tracing>,
     /// What components may mount.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub volumes: Vec<Volume>,
@@ -162,6 +165,21 @@ pub enum State {
     Running,
     /// Drained, no pods.
     Stopped,
+}
+
+/// Which tuples are traced, and where their spans are sent.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Tracing {
+    /// Share of the roots whose trees are traced: 0 for none, 0.001 for one in a thousand, 1 for
+    /// all.
+    #[serde(default)]
+    pub sample_rate: f64,
+    /// Base address of an OTLP/HTTP endpoint, to which `/v1/traces` is added; left out, what
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT` of the stream managers says, else port 4318 of loopback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod environment;
 mod inputs;
 mod names;
 mod streams;
+mod tracing;
 
 use crate::{
     declaration::Catalog,
@@ -233,6 +234,7 @@ fn settings(resource: &Resource, problems: &mut Problems) -> Logical {
         pod_capacity,
         state: spec.state,
         log_levels: log_levels(resource, problems),
+        tracing: tracing::check(spec.tracing.as_ref(), delivery, problems),
         components: Vec::new(),
         on_cluster: cluster::check(spec, problems),
     }

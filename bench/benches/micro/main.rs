@@ -71,6 +71,7 @@ fn plan(tasks: u32, grouping: Grouping) -> PlanIndex {
         message_timeout_ms: 30_000,
         edge_key: EDGE_KEY,
         log_levels: Default::default(),
+        tracing: None,
         components: vec![
             component("words", ComponentKind::Spout, vec![]),
             component("count", ComponentKind::Bolt, inputs),

@@ -206,6 +206,7 @@ mod tests {
             message_timeout_ms: 1,
             edge_key: 0,
             log_levels: Default::default(),
+            tracing: None,
             components: Vec::new(),
             pods: Vec::new(),
             tasks: Vec::new(),

@@ -146,6 +146,7 @@ fn plan(revision: u64) -> Arc<PhysicalPlan> {
         message_timeout_ms: 1,
         edge_key: 0,
         log_levels: Default::default(),
+        tracing: None,
         components: Vec::new(),
         pods: Vec::new(),
         tasks: Vec::new(),

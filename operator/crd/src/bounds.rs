@@ -23,6 +23,8 @@ const QUANTITY: &str = concat!(
     r"^\+?([0-9]{1,15}(\.[0-9]{0,15})?|\.[0-9]{1,15})",
     "([numkMGTPE]|[KMGTPE]i|[eE](-0?[0-9]|[+]?(0?[0-9]|1[0-8])))?$"
 );
+/// Where spans go: no user, no password, no query.
+const ENDPOINT: &str = r#"^http://[A-Za-z0-9\[][^\s"<>\\^`{|}#?@]*$"#;
 
 /// The longest duration: four numbers of five digits with their units.
 const MAX_DURATION_TEXT: usize = 25;
@@ -61,6 +63,8 @@ fn spec(put: Put<'_>) -> Result<(), BadSchema> {
     put("spec.messageTimeout", duration())?;
     put("spec.drainTimeout", duration())?;
     put("spec.pods", number(1, MAX_PODS))?;
+    put("spec.tracing.sampleRate", json!({"minimum": 0, "maximum": 1}))?;
+    put("spec.tracing.endpoint", text(ENDPOINT, MAX_TEXT))?;
     put("spec.podCapacity.cpu", quantity())?;
     put("spec.podCapacity.memory", quantity())?;
     put("spec.spouts", components(1))?;

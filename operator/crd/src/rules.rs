@@ -92,6 +92,13 @@ fn spec() -> Vec<Rule> {
             "delivery can change only while state is `Stopped`",
         ),
         rule_of(
+            ".tracing",
+            "!has(self.tracing) || double(self.tracing.sampleRate) == 0.0 || self.delivery != \
+             'AtMostOnce'",
+            "tuples carry no roots under `AtMostOnce`, so there is nothing to trace them by; write \
+             `delivery: AtLeastOnce`, or leave `tracing` out",
+        ),
+        rule_of(
             ".podCapacity",
             "!has(self.podCapacity) || self.packing != 'RoundRobin'",
             "`RoundRobin` spreads tasks evenly whatever a pod may hold; leave podCapacity out, or \

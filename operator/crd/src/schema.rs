@@ -154,7 +154,7 @@ mod tests {
                 Some("string") => has("maxLength") || has("enum") || has("format"),
                 Some("array") => has("maxItems") && has("x-kubernetes-list-type"),
                 Some("object") if has("additionalProperties") => has("maxProperties"),
-                Some("integer") => has("maximum") || path.starts_with(".status"),
+                Some("integer" | "number") => has("maximum") || path.starts_with(".status"),
                 Some("object" | "boolean") => true,
                 None => has("x-kubernetes-int-or-string") && has("maxLength"),
                 Some(_) => false,

@@ -40,6 +40,7 @@ fn plan() -> PlanIndex {
         message_timeout_ms: 1,
         edge_key: 0,
         log_levels: Default::default(),
+        tracing: None,
         components: vec![
             component("lines", ComponentKind::Spout),
             component("print", ComponentKind::Bolt),

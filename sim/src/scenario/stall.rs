@@ -82,6 +82,7 @@ fn plan() -> PhysicalPlan {
         message_timeout_ms: 60_000,
         edge_key: 7,
         log_levels: Default::default(),
+        tracing: None,
         components: vec![
             component("lines", "source", None),
             component("pass", "pass", Some(0)),

@@ -309,6 +309,7 @@ pub fn plan(components: &[Component<'_>]) -> PhysicalPlan {
         message_timeout_ms: 30_000,
         edge_key: 1,
         log_levels: Default::default(),
+        tracing: None,
         components: components.iter().enumerate().map(component).collect(),
         pods: (0..pods)
             .map(|id| PlannedPod { id: PodId(id), address: ([127, 0, 0, 1], 1).into() })

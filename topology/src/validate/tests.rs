@@ -361,3 +361,42 @@ fn another_kind_or_version_is_refused() {
         ]
     );
 }
+
+#[test]
+fn tracing_needs_roots_a_share_and_an_address() {
+    let with = |tracing: Value| problems(|spec| spec["tracing"] = tracing);
+    for right in [
+        json!({}),
+        json!({"sampleRate": 1, "endpoint": "http://localhost:4318"}),
+        json!({"sampleRate": 0.001, "endpoint": "http://[::1]:4318/otlp"}),
+    ] {
+        assert_eq!(with(right.clone()), [""; 0], "{right}");
+    }
+    for (wrong, path) in [
+        (json!({"sampleRate": 1.5}), "spec.tracing.sampleRate: 1.5"),
+        (json!({"sampleRate": -0.1}), "spec.tracing.sampleRate: -0.1"),
+        (json!({"endpoint": "collector:4318"}), "spec.tracing.endpoint"),
+        (json!({"endpoint": "http://user:secret@host"}), "spec.tracing.endpoint"),
+        (json!({"endpoint": "http://host:70000"}), "spec.tracing.endpoint"),
+        (json!({"endpoint": "http:///v1/traces"}), "spec.tracing.endpoint"),
+    ] {
+        let problems = with(wrong.clone());
+        assert!(problems.len() == 1 && problems[0].starts_with(path), "{wrong}: {problems:?}");
+    }
+    let problems = problems(|spec| {
+        spec["delivery"] = "AtMostOnce".into();
+        spec["tracing"] = json!({"sampleRate": 0.5});
+    });
+    assert!(problems[0].contains("no roots under `AtMostOnce`"), "{problems:?}");
+}
+
+#[test]
+fn a_plan_asks_for_no_tracing_if_nothing_is_sampled() {
+    let traced = |rate: f64| {
+        let mut spec = word_count();
+        spec["tracing"] = json!({"sampleRate": rate});
+        validate(&resource(spec), &catalog()).unwrap().tracing
+    };
+    assert_eq!(traced(0.0), None);
+    assert_eq!(traced(0.25).unwrap().sample_rate, 0.25);
+}

@@ -67,6 +67,7 @@ fn plan() -> Box<PhysicalPlan> {
         message_timeout_ms: 30_000,
         edge_key: 77,
         log_levels: Default::default(),
+        tracing: None,
         components: vec![lines, count],
         pods: vec![PlannedPod { id: PodId(0), address: ([127, 0, 0, 1], 4000).into() }],
         tasks: vec![task(0, 0), task(1, 1)],

@@ -27,6 +27,7 @@ impl Plan {
             message_timeout_ms: 30_000,
             edge_key: 7,
             log_levels: Default::default(),
+            tracing: None,
             components: vec![],
             pods: (0..2)
                 .map(|i| PlannedPod { id: PodId(i), address: ([127, 0, 0, 1], 1).into() })

@@ -57,6 +57,7 @@ pub fn plan(revision: u64, epoch: u32, components: &[(&[usize], &[u32])]) -> Pla
         message_timeout_ms: 30_000,
         edge_key: 1,
         log_levels: Default::default(),
+        tracing: None,
         components: components.iter().enumerate().map(component).collect(),
         pods: (0..pods)
             .map(|id| PlannedPod { id: PodId(id), address: ([127, 0, 0, 1], 1).into() })
