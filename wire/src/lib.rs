@@ -9,6 +9,7 @@
 //! * [`cut`]: frames out of a byte stream. * [`preamble`]: what each QUIC stream is for.
 //! * [`control`]: handshakes, plans, reports; JSON behind a length. * [`durations`]: how long calls
 //!   of user code take, in reports. * [`inspect`]: what is shown to whoever looks.
+//! * [`trace`]: which roots are traced, and the ids of spans.
 //! * [`value`], [`varint`]: the pieces. * [`edge_id`]: the ids that ack tracking XORs.
 
 pub mod ack;
@@ -21,6 +22,7 @@ pub mod header;
 pub mod inspect;
 pub mod limits;
 pub mod preamble;
+pub mod trace;
 pub mod value;
 pub mod varint;
 

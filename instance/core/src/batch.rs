@@ -1,6 +1,6 @@
 //! What the two halves of an instance hand to each other.
 
-use crate::tracker::Root as NewRoot;
+use crate::{trace::Spans, tracker::Root as NewRoot};
 use bytes::Bytes;
 use egret_sdk::Failure;
 use egret_topology::plan::PlanIndex;
@@ -40,6 +40,8 @@ pub struct Batch {
     pub positions: BTreeMap<String, u64>,
     /// Answers to [`ToTask::WhoHolds`].
     pub holds: Vec<Hold>,
+    /// Steps of traced tuples that are over.
+    pub spans: Spans,
     /// Where the task now is in its life. It travels with what it did before, so that nobody hears
     /// of an end first and of positions later.
     pub phase: Option<Phase>,
@@ -62,6 +64,7 @@ impl Batch {
             && self.frames.is_empty()
             && self.positions.is_empty()
             && self.holds.is_empty()
+            && self.spans.is_empty()
             && self.phase.is_none()
     }
 }
@@ -90,8 +93,9 @@ impl Completion {
 /// From the gateway half to the task half.
 #[derive(Debug)]
 pub enum ToTask {
-    /// A data frame, an end mark or a flush; data counts against the inbox budget.
-    Frame(Frame),
+    /// A data frame, an end mark or a flush, and when it came; data counts against the inbox
+    /// budget.
+    Frame(Frame, u64),
     /// Trees that ended.
     Completed(Vec<Completion>),
     /// Tuples were lost: marks must be repeated.

@@ -2,6 +2,7 @@
 
 mod collector;
 mod execute;
+mod traced;
 
 use crate::{
     anchors::Anchors,
@@ -34,7 +35,8 @@ pub struct BoltTask {
     anchors: Anchors,
     guard: Guard,
     sources: HashMap<TaskId, Source>,
-    input: VecDeque<Frame>,
+    /// Frames, each with when it came.
+    input: VecDeque<(Frame, u64)>,
     /// Flushes passed on, by the task that asked.
     flushed: HashMap<TaskId, u64>,
     tick_every: Option<u64>,
@@ -148,13 +150,13 @@ impl BoltTask {
     /// Takes in what the gateway half hands over.
     pub fn handle(&mut self, event: ToTask, outlet: &mut dyn Outlet) {
         match event {
-            ToTask::Frame(frame) => self.input.push_back(frame),
+            ToTask::Frame(frame, at) => self.input.push_back((frame, at)),
             ToTask::Completed(completions) => {
                 for completion in completions {
                     complete(completion, &mut self.core, &mut self.unsettled, &mut self.resend);
                 }
             }
-            ToTask::Plan(plan) => self.core.plan = plan,
+            ToTask::Plan(plan) => self.core.follow(plan),
             ToTask::Loss(scope) => self.lost(scope),
             ToTask::WhoHolds(root) => self.who_holds(root, outlet.now()),
         }
@@ -185,8 +187,8 @@ impl BoltTask {
         if std::mem::take(&mut self.woken) {
             self.flush(now, outlet)?;
         }
-        if let Some(frame) = self.input.pop_front() {
-            self.take_frame(frame, now, outlet)?;
+        if let Some(input) = self.input.pop_front() {
+            self.take_frame(input, now, outlet)?;
             return Ok(Step::Again);
         }
         self.rest(now, outlet)?;
@@ -206,7 +208,7 @@ impl BoltTask {
 
     fn take_frame(
         &mut self,
-        frame: Frame,
+        (frame, arrived): (Frame, u64),
         now: u64,
         outlet: &mut dyn Outlet,
     ) -> Result<(), UserError> {
@@ -217,7 +219,7 @@ impl BoltTask {
                 if self.finished {
                     self.start_over();
                 }
-                self.execute_frame(&frame, outlet)?;
+                self.execute_frame(&frame, arrived, outlet)?;
             }
             (Kind::Flush, Admission::Deliver { .. }) => {
                 self.flush_for(header.origin, header.base, now, outlet)?;

@@ -245,6 +245,23 @@ impl Emitter {
         xor
     }
 
+    /// Where the tuple went that was appended last: lane, task, and its number in the lane.
+    pub(crate) fn last_sent(&self) -> impl Iterator<Item = (usize, TaskId, u64)> + '_ {
+        self.chosen
+            .iter()
+            .map(|lane| (*lane, self.lanes[*lane].dest, self.lanes[*lane].counter - 1))
+    }
+
+    /// Index of its stream.
+    pub(crate) fn last_stream(&self) -> u16 {
+        self.chosen_stream as u16
+    }
+
+    /// Whether this tuple of a lane is still in an open frame.
+    pub(crate) fn holds(&self, lane: usize, counter: u64) -> bool {
+        self.lanes[lane].open.as_ref().is_some_and(|open| open.base <= counter)
+    }
+
     /// When the oldest open frame was opened.
     #[inline]
     pub fn opened_at(&self) -> Option<u64> {

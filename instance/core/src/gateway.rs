@@ -9,6 +9,7 @@
 //! Call `poll_event` until it is empty after every other call.
 
 mod holders;
+mod traces;
 mod waits;
 
 use crate::{
@@ -35,6 +36,7 @@ use egret_wire::{
 use hdrhistogram::Histogram;
 use holders::{Holders, contains};
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use traces::Traced;
 use waits::Waits;
 
 /// What the gateway half wants done.
@@ -70,6 +72,7 @@ pub struct Gateway {
     applied: HashMap<TaskId, (Incarnation, u64)>,
     holders: Holders,
     waits: Waits,
+    traced: Traced,
     to_task: Vec<ToTask>,
     completions: Vec<Completion>,
     /// Data frames that the task has not executed to their end, to tell what it holds.
@@ -120,6 +123,7 @@ impl Gateway {
             applied: HashMap::new(),
             holders: Holders::default(),
             waits: Waits::default(),
+            traced: Traced::default(),
             to_task: Vec::new(),
             completions: Vec::new(),
             in_task: VecDeque::new(),
@@ -132,6 +136,7 @@ impl Gateway {
 
     /// Takes in what the task half hands over: first the roots, then the frames.
     pub fn handle_batch(&mut self, now: u64, batch: &mut Batch) {
+        self.traced.take_from(&mut batch.spans);
         // Untracked roots are complete when emitted; the task half knows that itself.
         let untracked = std::mem::take(&mut batch.untracked);
         self.counts.emitted += untracked + batch.roots.len() as u64;
@@ -159,7 +164,7 @@ impl Gateway {
         if let Some(phase) = batch.phase.take() {
             self.stats.set_phase(phase);
         }
-        self.finish_completions();
+        self.finish_completions(now);
     }
 
     /// Takes in a frame from the stream manager. An error closes the link.
@@ -173,9 +178,9 @@ impl Gateway {
                 self.budget.inbox_add(frame.len());
                 self.forget_executed();
                 self.in_task.push_back(frame.clone());
-                self.to_task.push(ToTask::Frame(frame));
+                self.to_task.push(ToTask::Frame(frame, now));
             }
-            Kind::End | Kind::Flush => self.to_task.push(ToTask::Frame(frame)),
+            Kind::End | Kind::Flush => self.to_task.push(ToTask::Frame(frame, now)),
         }
         Ok(())
     }
@@ -196,8 +201,7 @@ impl Gateway {
             }
         }
         self.to_task.push(ToTask::Loss(scope));
-        let _ = now;
-        self.finish_completions();
+        self.finish_completions(now);
     }
 
     /// A newer plan.
@@ -416,7 +420,7 @@ impl Gateway {
                 Verdict::Reset => tracker.reset(now, seq),
             }
         }
-        self.finish_completions();
+        self.finish_completions(now);
         Ok(())
     }
 
@@ -442,8 +446,9 @@ impl Gateway {
         self.latency.saturating_record_n(us, roots);
     }
 
-    fn finish_completions(&mut self) {
+    fn finish_completions(&mut self, now: u64) {
         if !self.completions.is_empty() {
+            self.traced.ended(now, &self.completions);
             self.to_task.push(ToTask::Completed(std::mem::take(&mut self.completions)));
         }
     }
@@ -462,7 +467,7 @@ impl Gateway {
         for (root, hold) in self.holders.release(now) {
             self.completions.push(timed_out(root, hold.as_ref().map(describe)));
         }
-        self.finish_completions();
+        self.finish_completions(now);
     }
 
     fn forget_executed(&mut self) {

@@ -18,13 +18,14 @@ use crate::{
 use egret_sdk::{Metrics, Registry, TaskId, Value, Waker};
 use egret_topology::{
     id::Incarnation,
-    plan::{PlanIndex, RunState},
+    plan::{PhysicalPlan, PlanIndex, RunState},
 };
 use egret_wire::{
     control::{Phase, RootCounts, TaskReport},
     cut::Frame,
     data::{DataReader, Roots},
     header::Kind,
+    trace::Span,
     value,
 };
 use std::{
@@ -178,8 +179,13 @@ impl Kit {
 
     /// Pushes a plan with another state.
     pub fn set_state(&mut self, state: RunState) {
+        self.edit_plan(|plan| plan.state = state);
+    }
+
+    /// Pushes a plan that differs from the last in this.
+    pub fn edit_plan(&mut self, edit: impl FnOnce(&mut PhysicalPlan)) {
         let mut plan = self.plan.plan().clone();
-        plan.state = state;
+        edit(&mut plan);
         plan.revision += 1;
         if let Ok(plan) = PlanIndex::new(plan) {
             self.plan = plan;
@@ -224,6 +230,15 @@ impl Kit {
     pub fn report(&mut self, task: TaskId) -> Option<TaskReport> {
         let now = self.now;
         self.cells.get_mut(&task).map(|cell| cell.gateway.report(now, None))
+    }
+
+    /// Takes out the steps of traced tuples, each with the task that made it.
+    pub fn take_spans(&mut self) -> Vec<(TaskId, Span)> {
+        let of = |(task, cell): (&TaskId, &mut Cell)| {
+            let (spans, _) = cell.gateway.take_spans().take(usize::MAX);
+            spans.into_iter().map(|span| (*task, span)).collect::<Vec<_>>()
+        };
+        self.cells.iter_mut().flat_map(of).collect()
     }
 
     /// Counts of the roots of all spouts.

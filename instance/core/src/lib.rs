@@ -33,4 +33,5 @@ pub mod positions;
 pub mod spout_task;
 pub mod stats;
 pub mod task;
+pub mod trace;
 pub mod tracker;

@@ -56,6 +56,13 @@ pub const POSITION_TEXT: usize = 200;
 /// Splits of one component whose positions are kept.
 pub const MAX_SPLITS: usize = 1 << 20;
 
+/// Steps of traced tuples that wait to be told; more are dropped and counted. They are told twice a
+/// second, and each takes about two hundred bytes.
+pub const MAX_SPANS: usize = 4096;
+
+/// Text of an error in a span: as much as travels with a fail.
+pub const ERROR_TEXT: usize = egret_wire::limits::MAX_CAUSE;
+
 const _: () = assert!(LANE_BYTES >= 2 * FRAME_TARGET);
 const _: () = assert!(OVERFULL_BYTES > LANE_BYTES + FRAME_TARGET + MAX_TUPLE);
 const _: () = assert!(INBOX_BYTES >= MAX_PAYLOAD);

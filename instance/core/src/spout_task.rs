@@ -111,9 +111,9 @@ impl SpoutTask {
                 }
                 self.core.probe();
             }
-            ToTask::Plan(plan) => self.core.plan = plan,
+            ToTask::Plan(plan) => self.core.follow(plan),
             // A spout receives no data and holds no input.
-            ToTask::Frame(_) | ToTask::WhoHolds(_) => {}
+            ToTask::Frame(..) | ToTask::WhoHolds(_) => {}
         }
         Ok(())
     }
@@ -401,6 +401,7 @@ impl Collector for SpoutCollector<'_> {
             let since = root.since.unwrap_or(self.now);
             self.roots.insert(id.seq, emitted, |_| {});
             self.core.batch.track(id.seq, tracker::Root { xor, since });
+            self.core.trace.emitted(id, since, root.replay);
         } else {
             self.core.batch.untracked += 1;
             self.completed_here.push(emitted);

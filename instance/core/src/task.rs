@@ -10,6 +10,7 @@ use crate::{
     outlet::{Outlet, Stopping},
     spout_task::SpoutTask,
     stats::{Counts, Stats},
+    trace::Trace,
 };
 use egret_sdk::{Emission, EmitError, Registry, TaskId};
 use egret_topology::{
@@ -129,6 +130,7 @@ pub(crate) struct TaskCore {
     pub(crate) stats: Stats,
     pub(crate) counts: Counts,
     pub(crate) timing: Timing,
+    pub(crate) trace: Trace,
     pub(crate) next_seq: u64,
     /// Roots registered and not completed.
     pub(crate) pending: u64,
@@ -159,6 +161,7 @@ impl TaskCore {
             stats,
             counts: Counts::default(),
             timing: Timing::default(),
+            trace: Trace::new(plan, task, incarnation),
             next_seq: 0,
             pending: 0,
             flusher: Flusher::new(incarnation),
@@ -174,6 +177,12 @@ impl TaskCore {
             self.phase = phase;
             self.batch.phase = Some(phase);
         }
+    }
+
+    /// Takes over a newer plan.
+    pub(crate) fn follow(&mut self, plan: PlanIndex) {
+        self.trace.follow(&plan);
+        self.plan = plan;
     }
 
     pub(crate) fn state(&self) -> RunState {
@@ -203,6 +212,7 @@ impl TaskCore {
         outlet: &mut dyn Outlet,
     ) -> Result<u64, EmitError> {
         self.emitter.choose(emission, roots.len())?;
+        let traced = self.trace.samples(roots).then(|| outlet.now());
         while let Some((lane, dest)) = self.emitter.unwritable() {
             self.close_and_hand_over(outlet);
             self.stats.blocked(outlet.now(), dest);
@@ -218,7 +228,11 @@ impl TaskCore {
         self.counts.emitted += 1;
         // Data cancels end marks that went before; those are sent anew.
         self.ended = false;
-        Ok(self.emitter.append(now, roots, emission.encoded.bytes))
+        let xor = self.emitter.append(now, roots, emission.encoded.bytes);
+        if let Some(since) = traced {
+            self.trace.sent(since, emission, roots, &self.emitter);
+        }
+        Ok(xor)
     }
 
     /// Hands over what is closed.
@@ -244,6 +258,9 @@ impl TaskCore {
         }
         self.emitter.take_closed(&mut self.batch.frames);
         self.acks.take_closed(&mut self.batch.frames);
+        if self.trace.has_noted() {
+            self.trace.hand_over(outlet.now(), &self.emitter, &mut self.batch.spans);
+        }
         if !self.batch.is_empty() {
             outlet.hand_over(&mut self.batch);
         }

@@ -16,6 +16,7 @@ mod acceptance {
     mod probe;
     mod sdk;
     mod strangers;
+    mod trace;
     mod wake;
     mod world;
 }

@@ -63,9 +63,19 @@ impl BoltCollector<'_> {
         self.outlet.warn(&cause);
         if anchor == CURRENT {
             let held = self.anchors.current.clone();
+            self.core.trace.failed(&cause);
             self.fail_held(&held, &cause);
         } else if let Some(held) = self.anchors.release(anchor) {
+            self.trace_released(anchor, Some(&cause));
             self.fail_held(&held, &cause);
+        }
+    }
+
+    /// A held tuple is acked, or fails for this cause.
+    #[inline]
+    fn trace_released(&mut self, anchor: Anchor, cause: Option<&str>) {
+        if self.core.trace.holds(anchor) {
+            self.core.trace.released(anchor, self.outlet.now(), cause);
         }
     }
 
@@ -89,6 +99,7 @@ impl BoltCollector<'_> {
         self.core.next_seq += 1;
         self.core.pending += 1;
         self.core.batch.track(id.seq, tracker::Root { xor, since: self.now });
+        self.core.trace.emitted(id, self.now, false);
         let copied = Copied {
             stream: emission.stream.to_owned(),
             direct: emission.direct,
@@ -160,6 +171,7 @@ impl Collector for BoltCollector<'_> {
 
     fn ack(&mut self, anchor: Anchor) {
         let Some(held) = self.anchors.release(anchor) else { return };
+        self.trace_released(anchor, None);
         self.core.counts.acked += 1;
         let took = self.now.saturating_sub(held.since);
         self.core.timing.process.took(took, 1, self.core.stats.process());
@@ -173,6 +185,7 @@ impl Collector for BoltCollector<'_> {
         if let Some(held) = self.anchors.release(anchor) {
             let cause = format!("`{}` failed a tuple: {cause}", self.core.component);
             self.outlet.warn(&cause);
+            self.trace_released(anchor, Some(&cause));
             self.fail_held(&held, &cause);
         }
     }

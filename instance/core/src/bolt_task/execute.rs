@@ -17,6 +17,7 @@ impl BoltTask {
     pub(super) fn execute_frame(
         &mut self,
         frame: &Frame,
+        arrived: u64,
         outlet: &mut dyn Outlet,
     ) -> Result<(), UserError> {
         let payload = frame.payload();
@@ -45,13 +46,12 @@ impl BoltTask {
             match read {
                 Ok(Some(bytes)) => {
                     self.anchors.current.become_tuple();
-                    self.execute_one(
-                        &header,
-                        Encoded { bytes, at: &at },
-                        (&lane, counter),
-                        now,
-                        outlet,
-                    );
+                    let (tuple, place) = (Encoded { bytes, at: &at }, (&lane, counter));
+                    if self.core.trace.samples(&self.anchors.current.roots) {
+                        self.execute_traced(&header, tuple, place, arrived, outlet);
+                    } else {
+                        self.execute_one(&header, tuple, place, now, outlet);
+                    }
                     counter = counter.wrapping_add(1);
                 }
                 Ok(None) => break,
@@ -100,7 +100,7 @@ impl BoltTask {
     }
 
     #[inline]
-    fn execute_one(
+    pub(super) fn execute_one(
         &mut self,
         header: &Header,
         encoded: Encoded<'_>,
@@ -116,7 +116,9 @@ impl BoltTask {
             let (lane, counter) = place;
             let edge = lane.ids.id(counter);
             let held = Held { edge, since: now, ..self.anchors.current.clone() };
-            self.anchors.hold(held)
+            let anchor = self.anchors.hold(held);
+            self.core.trace.held(anchor);
+            anchor
         } else {
             CURRENT
         };

@@ -44,7 +44,7 @@ fn executed(frame: Bytes) -> (u64, usize, usize) {
     let (stats, mut outlet) = (Stats::default(), World::default());
     let life = Incarnation(1);
     let mut bolt = BoltTask::new(&plan(), BOLT, life, &registry().0, stats.clone()).unwrap();
-    bolt.handle(ToTask::Frame(Frame::whole(frame).unwrap()), &mut outlet);
+    bolt.handle(ToTask::Frame(Frame::whole(frame).unwrap(), 0), &mut outlet);
     while bolt.step(&mut outlet).unwrap() == Step::Again {}
     let frames = outlet.batches.iter().flat_map(|batch| &batch.frames);
     let acks = frames.filter(|frame| frame.key.class == Class::Ack).count();
