@@ -1,5 +1,6 @@
 //! What waits to be told to the stream manager, across reconnects.
 
+use egret_core::trace::Spans;
 use egret_wire::control::{FromInstance, TaskReport};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -9,6 +10,9 @@ const MAX_WAITING: usize = 64;
 /// Splits whose positions are told in one message: with the longest names that occur, paths, it
 /// stays far below the limit of a message.
 const POSITIONS: usize = 1000;
+
+/// Steps of traced tuples that are told in one message, which stays below a megabyte.
+const SPANS: usize = 1024;
 
 /// Text of an error that is told: whoever wants more reads the log.
 const ERROR_TEXT: usize = 4 << 10;
@@ -20,6 +24,7 @@ pub(crate) struct Outgoing {
     settled: BTreeMap<String, u64>,
     moved: BTreeMap<String, u64>,
     report: Option<TaskReport>,
+    spans: Spans,
     others: VecDeque<FromInstance>,
     /// The error that ends this life.
     broken: Option<String>,
@@ -45,6 +50,11 @@ impl Outgoing {
             report.waited_for = waited.into_iter().collect();
         }
         self.report = Some(report);
+    }
+
+    /// Steps of traced tuples.
+    pub(crate) fn spans(&mut self, spans: &mut Spans) {
+        self.spans.take_from(spans);
     }
 
     /// A question or an answer.
@@ -79,6 +89,10 @@ impl Outgoing {
             return Some(FromInstance::Positions {
                 splits: std::mem::replace(&mut self.moved, rest),
             });
+        }
+        if !self.spans.is_empty() {
+            let (spans, dropped) = self.spans.take(SPANS);
+            return Some(FromInstance::Spans { spans, dropped });
         }
         if let Some(report) = self.report.take() {
             return Some(FromInstance::Report(Box::new(report)));

@@ -1,6 +1,8 @@
 //! The I/O thread: drives the gateway half between the bridge and the link, over any number of
 //! links.
 
+mod spans;
+
 use crate::{
     bridge::Bridge,
     control::Outgoing,
@@ -488,6 +490,7 @@ impl Shared {
     }
 
     fn report(&self) -> TaskReport {
+        self.tell_spans();
         let report = self.gateway.borrow_mut().report(self.clock.now(), self.bridge.position());
         TaskReport { usage: self.usage.get(), ..report }
     }

@@ -190,6 +190,7 @@ async fn converse(
             FromInstance::Positions { splits } => manager.settle(task, splits),
             FromInstance::WhoHolds { root } => manager.asked_by_instance(task, root),
             FromInstance::Holds(hold) => manager.answered_by_instance(task, hold),
+            FromInstance::Spans { spans, dropped } => manager.traced(task, spans, dropped),
             FromInstance::Broken { error } => {
                 tracing::error!(task = task.0, "the task has ended with an error: {error}");
                 closed = true;

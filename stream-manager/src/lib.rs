@@ -7,6 +7,7 @@
 mod accept;
 mod admin;
 mod boot;
+mod export;
 mod files;
 mod holders;
 pub mod inspect;

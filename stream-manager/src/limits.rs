@@ -59,4 +59,23 @@ pub(crate) const USER_METRIC_NAME: usize = 100;
 /// Text of a user's error that is kept.
 pub(crate) const ERROR_TEXT: usize = 4 << 10;
 
+/// Spans that wait to be exported: a few megabytes. More are dropped and counted.
+pub(crate) const SPANS_WAITING: u64 = 16_384;
+/// The same in messages of instances, which may be small.
+pub(crate) const SPAN_BATCHES: usize = 1024;
+/// Spans after which no more are gathered for a request, which then has about a megabyte.
+pub(crate) const SPANS_AT_ONCE: usize = 2048;
+/// How long spans are gathered for one request.
+pub(crate) const GATHER_SPANS: Duration = Duration::from_millis(500);
+/// How long an endpoint may take for a request.
+pub(crate) const POST_SPANS: Duration = Duration::from_secs(10);
+/// Requests with the same spans, until these are dropped: newer ones wait behind them.
+pub(crate) const SPAN_TRIES: u32 = 5;
+/// The first pause between them; each that follows is twice as long.
+pub(crate) const FIRST_SPAN_PAUSE: Duration = Duration::from_millis(500);
+/// The longest pause between them that an endpoint may ask for.
+pub(crate) const MOST_SPAN_PAUSE: Duration = Duration::from_secs(30);
+/// How long a process that ends waits for its last spans to be taken.
+pub(crate) const LAST_SPANS: Duration = Duration::from_secs(2);
+
 const _: () = assert!(WRITE >= 16 << 10 && WRITE <= STREAM_WINDOW as usize);

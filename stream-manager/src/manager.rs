@@ -1,6 +1,7 @@
 //! The state that all loops of one stream manager share, and how it acts on the flow's effects.
 
 use crate::{
+    export::Exporter,
     limits,
     links::{Attached, Links},
     options::Options,
@@ -87,6 +88,7 @@ pub(crate) struct Manager {
     pub(crate) writers: RefCell<HashMap<OutId, Waiter>>,
     pub(crate) dialed: Dialed,
     pub(crate) tap: Tap,
+    pub(crate) exporter: Exporter,
     /// When the loops last ticked, for the thread that answers probes.
     pub(crate) beat: Arc<AtomicU64>,
     timer: Notify,
@@ -129,6 +131,7 @@ impl Manager {
             writers: RefCell::new(HashMap::new()),
             dialed: Dialed::default(),
             tap: Tap::default(),
+            exporter: Exporter::default(),
             beat: Arc::default(),
             timer: Notify::new(),
             armed: Cell::new(None),

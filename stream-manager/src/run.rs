@@ -91,6 +91,7 @@ async fn serve(options: Options) -> Result<(), Error> {
     let _ = tokio::time::timeout(limits::FAREWELL, operators.wait_for(|count| *count == 0)).await;
     manager.endpoint.close(close::SHUTDOWN, "the stream manager goes down");
     files::save(&manager).await;
+    manager.exporter.finish().await;
     // A peer that does not answer finds out by itself.
     let _ = tokio::time::timeout(limits::FAREWELL, manager.endpoint.wait_idle()).await;
     Ok(())

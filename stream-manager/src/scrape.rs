@@ -5,7 +5,7 @@
 mod edges;
 mod links;
 
-use crate::{limits, manager::Manager, totals::TaskTotals};
+use crate::{export::Dropped, limits, manager::Manager, totals::TaskTotals};
 use egret_flow::Discard;
 use egret_process::{
     metrics::{
@@ -135,6 +135,11 @@ impl Manager {
         }
         page.add(&p::PLANS_REFUSED, &[], tally.plans_refused.get() as f64);
         page.add(&p::CONTROL_OVERFLOWS, &[], tally.overflows.get() as f64);
+        page.add(&p::SPANS_EXPORTED, &[], self.exporter.exported() as f64);
+        for why in Dropped::ALL {
+            let count = self.exporter.dropped(why);
+            page.add(&p::SPANS_DROPPED, &[("reason", why.name())], count as f64);
+        }
         page.add(&p::LOSSES_ANNOUNCED, &[], flow.losses() as f64);
         for why in Discard::ALL {
             let count = flow.discards().of(why);

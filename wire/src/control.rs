@@ -3,7 +3,7 @@
 //! JSON behind a 32-bit length: rare, readable in a capture, and open to new fields. A reader
 //! ignores fields that it does not know; a writer never changes the meaning of one.
 
-use crate::{Malformed, data::RootId, durations::Durations, limits};
+use crate::{Malformed, data::RootId, durations::Durations, limits, trace::Span};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use egret_topology::{
     id::{Incarnation, PodId, TaskId},
@@ -49,6 +49,13 @@ pub enum FromInstance {
     },
     /// The answer to [`ToInstance::WhoHolds`] of an instance that holds something of it.
     Holds(Hold),
+    /// Steps of traced tuples that are over.
+    Spans {
+        /// The steps.
+        spans: Vec<Span>,
+        /// How many more there were since the last such message, for which there was no room.
+        dropped: u64,
+    },
     /// The task could not start, or has ended with an error. The last message of this incarnation.
     Broken {
         /// The user's own error.

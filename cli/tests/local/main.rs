@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so")]
 
 mod binaries;
+mod collector;
 mod command_line;
 mod endings;
 mod kills;
@@ -11,5 +12,6 @@ mod looks;
 mod processes;
 mod recovery;
 mod run;
+mod tracing;
 mod troubles;
 mod word_count;

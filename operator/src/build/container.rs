@@ -45,6 +45,7 @@ pub(super) fn stream_manager(of: &Blueprint<'_>, pod: &PackedPod) -> Value {
             "--dir", names::DIR,
             "--log-json",
         ],
+        "env": [{"name": "OTEL_RESOURCE_ATTRIBUTES", "value": resource(of, pod)}],
         "restartPolicy": "Always",
         "ports": [
             {"name": "links", "containerPort": names::LINK_PORT, "protocol": "UDP"},
@@ -62,6 +63,13 @@ pub(super) fn stream_manager(of: &Blueprint<'_>, pod: &PackedPod) -> Value {
     });
     pull_policy(of, &mut container);
     container
+}
+
+/// What spans say of where they were made, as OpenTelemetry names it.
+fn resource(of: &Blueprint<'_>, pod: &PackedPod) -> String {
+    let life = of.record.pod(pod.id).map_or(0, |record| record.life);
+    let name = names::pod(of.owner.name, pod.id, life);
+    format!("k8s.pod.name={name},k8s.namespace.name={}", of.owner.namespace)
 }
 
 /// The container of a task.

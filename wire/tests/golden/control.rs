@@ -15,7 +15,10 @@ use egret_wire::control::{
     self, FromInstance, FromOperator, Hold, Holding, LossScope, Peer, Phase, PodStatus, Root,
     RootCounts, Stalled, TaskReport, TaskStatus, ToInstance, ToOperator, Usage, UserMetric,
 };
-use egret_wire::durations::Durations;
+use egret_wire::{
+    durations::Durations,
+    trace::{Span, Step},
+};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{collections::BTreeMap, fmt::Debug};
 
@@ -127,9 +130,49 @@ fn messages_of_an_instance_keep_their_json() {
     is(FromInstance::WhoHolds { root: ROOT }, &who_holds_json());
     is(FromInstance::Holds(hold()), &hold_json());
     is(
+        FromInstance::Spans { spans: spans(), dropped: 3 },
+        concat!(
+            r#"{"type":"spans","spans":[{"root":{"task":0,"incarnation":7,"seq":40},"#,
+            r#""step":"execute","id":12,"parent":11,"start":1700000000000000000,"#,
+            r#""end":1700000000000250000,"peer":0,"stream":0,"bytes":17,"error":"no number"},"#,
+            r#"{"root":{"task":0,"incarnation":7,"seq":40},"step":"root","id":10,"#,
+            r#""start":1700000000000000000,"end":1700000000001000000,"stream":0,"bytes":0,"#,
+            r#""replay":true}],"dropped":3}"#
+        ),
+    );
+    is(
         FromInstance::Broken { error: "no such file".into() },
         r#"{"type":"broken","error":"no such file"}"#,
     );
+}
+
+fn spans() -> Vec<Span> {
+    let start = 1_700_000_000_000_000_000;
+    let root = Span {
+        root: ROOT,
+        step: Step::Root,
+        id: 10,
+        parent: 0,
+        start,
+        end: start + 1_000_000,
+        peer: None,
+        stream: 0,
+        bytes: 0,
+        replay: true,
+        error: None,
+    };
+    let execute = Span {
+        step: Step::Execute,
+        id: 12,
+        parent: 11,
+        end: start + 250_000,
+        peer: Some(TaskId(0)),
+        bytes: 17,
+        replay: false,
+        error: Some("no number".into()),
+        ..root.clone()
+    };
+    vec![execute, root]
 }
 
 fn report() -> TaskReport {

@@ -16,7 +16,7 @@ pub(super) fn dashboard() -> Dashboard {
             Variable { name: "topology", of: "egret_pod_ready{n}", many: false },
         ],
         annotations: Vec::new(),
-        rows: vec![now(), traffic(), streams(), quic()],
+        rows: vec![now(), traffic(), streams(), quic(), traces()],
     }
 }
 
@@ -192,6 +192,32 @@ fn quic() -> Row {
                     ),
                     ("min by (pod) (egret_quic_mtu_bytes{*})", "pod {{pod}} payload"),
                 ],
+            ),
+        ],
+    }
+}
+
+fn traces() -> Row {
+    Row {
+        title: "Traces",
+        panels: vec![
+            Panel::new(
+                Lines,
+                "Spans exported",
+                "short",
+                "Per second, of traced tuples. None unless the topology asks for tracing.",
+                &[("sum by (pod) (rate(egret_trace_spans_exported_total{*}[r]))", "pod {{pod}}")],
+            ),
+            Panel::new(
+                Lines,
+                "Spans dropped",
+                "short",
+                "Per second: more than there is room for, or an endpoint that does not take them. \
+                 Traces have holes then; tuples do not notice.",
+                &[(
+                    "sum by (pod, reason) (rate(egret_trace_spans_dropped_total{*}[r]))",
+                    "pod {{pod}} {{reason}}",
+                )],
             ),
         ],
     }

@@ -41,6 +41,12 @@ super::metrics! {
     CONTROL_OVERFLOWS = Counter("egret_control_overflows_total", [], "messages",
         "Control messages that a link did not take; it was closed, and makes up for them when \
          it returns."), "", "";
+    SPANS_EXPORTED = Counter("egret_trace_spans_exported_total", [], "spans",
+        "Spans of traced tuples that an OpenTelemetry endpoint has taken."), "", "";
+    SPANS_DROPPED = Counter("egret_trace_spans_dropped_total", ["reason"], "spans",
+        "Spans that no endpoint has: `instance` and `queue` (more than there is room for: lower \
+         `sampleRate`), `unreachable` (the endpoint did not take them in several tries), \
+         `refused` (it does not want them, or its address is wrong; the log says why)."), "", "";
     UDP_DROPS = Counter("egret_udp_receive_drops_total", ["process", "component", "task"],
         "datagrams",
         "Datagrams that the kernel dropped because the process did not empty its socket in \
