@@ -154,7 +154,7 @@ fn start(pod: PodId, tally: Arc<Tally>) -> std::io::Result<Lane> {
     let (ended, over) = oneshot::channel();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let environment = Environment::read(|name| std::env::var(name).ok());
-    let mut sink = Sink { pod, tally, environment, warned: None };
+    let mut sink = Sink { pod, tally, environment, planned: None, warned: None };
     thread::Builder::new().name("spans".to_owned()).spawn(move || {
         runtime.block_on(async {
             while let Some(first) = waiting.recv().await {
@@ -186,12 +186,17 @@ struct Sink {
     pod: PodId,
     tally: Arc<Tally>,
     environment: Environment,
+    /// What the last plan said that asked for tracing: roots are traced to their end.
+    planned: Option<String>,
     warned: Option<Instant>,
 }
 
 impl Sink {
     async fn deliver(&mut self, batches: &[Batch]) {
         let count = batches.iter().map(|batch| batch.spans.len() as u64).sum();
+        if let Some(tracing) = batches.iter().rev().find_map(|b| b.plan.plan().tracing.as_ref()) {
+            self.planned.clone_from(&tracing.endpoint);
+        }
         match self.try_to_deliver(batches).await {
             Ok(rejected) => {
                 let rejected = rejected.min(count);
@@ -208,10 +213,8 @@ impl Sink {
 
     /// How many of the spans the endpoint has taken but does not want.
     async fn try_to_deliver(&self, batches: &[Batch]) -> Result<u64, (Dropped, String)> {
-        let Some(last) = batches.last() else { return Ok(0) };
-        let planned = last.plan.plan().tracing.as_ref().and_then(|t| t.endpoint.as_deref());
         let refused = |words: String| (Dropped::Refused, words);
-        let uri = self.environment.endpoint(planned).map_err(refused)?;
+        let uri = self.environment.endpoint(self.planned.as_deref()).map_err(refused)?;
         let body = otlp::encode(batches, self.pod, &self.environment.resource);
         let mut left = limits::SPAN_TRIES;
         let mut pause = limits::FIRST_SPAN_PAUSE;
