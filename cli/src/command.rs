@@ -2,7 +2,7 @@
 
 #[cfg(feature = "cluster")]
 use crate::cluster::{delete, log_level, logs, state, status, tasks};
-use crate::{completions, plan, report, run, top, ui, validate};
+use crate::{completions, plan, profile, report, run, top, ui, validate};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use egret_process::Exit;
 use std::{ffi::OsStr, path::Path};
@@ -22,6 +22,7 @@ Examples:
   egret plan examples/word-count.yaml --pods 3
   egret ui word-count
   egret top word-count
+  egret profile word-count count --output count.svg
   egret report word-count
   egret status --all-namespaces
   egret logs word-count --component count --follow
@@ -41,6 +42,7 @@ enum Command {
     #[cfg(feature = "cluster")]
     Pause(state::Pause),
     Plan(plan::Options),
+    Profile(profile::Options),
     Report(report::Options),
     #[cfg(feature = "cluster")]
     Resume(state::Resume),
@@ -110,6 +112,7 @@ pub(crate) fn main() -> Exit {
         #[cfg(feature = "cluster")]
         Command::Pause(options) => options.main(),
         Command::Plan(options) => plan::main(&options),
+        Command::Profile(options) => profile::main(&options),
         Command::Report(options) => report::main(&options),
         #[cfg(feature = "cluster")]
         Command::Resume(options) => options.main(),

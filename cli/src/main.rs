@@ -10,6 +10,7 @@ mod duration;
 mod load;
 mod output;
 mod plan;
+mod profile;
 mod report;
 mod roles;
 mod run;

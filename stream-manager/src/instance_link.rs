@@ -56,6 +56,7 @@ pub(crate) async fn serve(
     let current = manager.flow.borrow().link(up.link).is_some();
     manager.link_down(up.link);
     if current {
+        manager.profile_lost(task);
         tracing::info!(task = task.0, "an instance is gone");
         manager.with_totals(task, crate::totals::TaskTotals::disconnected);
         manager.save_now();
@@ -172,6 +173,9 @@ async fn converse(
             FromInstance::Positions { splits } => manager.settle(task, splits),
             FromInstance::WhoHolds { root } => manager.asked_by_instance(task, root),
             FromInstance::Holds(hold) => manager.answered_by_instance(task, hold),
+            FromInstance::Profile { number, profile, refused } => {
+                manager.profiled(task, number, profile, refused);
+            }
             FromInstance::Broken { error } => {
                 tracing::error!(task = task.0, "the task has ended with an error: {error}");
                 closed = true;

@@ -19,6 +19,7 @@ mod options;
 mod peer_link;
 mod plans;
 mod positions;
+mod profile;
 mod quic;
 mod rate;
 mod reader;

@@ -6,6 +6,7 @@ use crate::{
     options::Options,
     plans::Dialed,
     positions::Positions,
+    profile::Profiling,
     quic::Gone,
     rate::Rate,
     tap::Tap,
@@ -80,6 +81,7 @@ pub(crate) struct Manager {
     pub(crate) writers: RefCell<HashMap<OutId, Waiter>>,
     pub(crate) dialed: Dialed,
     pub(crate) tap: Tap,
+    pub(crate) profiling: Profiling,
     /// When the loops last ticked, for the thread that answers probes.
     pub(crate) beat: Arc<AtomicU64>,
     timer: Notify,
@@ -119,6 +121,7 @@ impl Manager {
             writers: RefCell::new(HashMap::new()),
             dialed: Dialed::default(),
             tap: Tap::default(),
+            profiling: Profiling::default(),
             beat: Arc::default(),
             timer: Notify::new(),
             armed: Cell::new(None),

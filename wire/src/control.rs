@@ -3,7 +3,7 @@
 //! JSON behind a 32-bit length: rare, readable in a capture, and open to new fields. A reader
 //! ignores fields that it does not know; a writer never changes the meaning of one.
 
-use crate::{Malformed, data::RootId, durations::Durations, limits};
+use crate::{Malformed, data::RootId, durations::Durations, limits, profile::Profile};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use egret_topology::{
     id::{Incarnation, PodId, TaskId},
@@ -48,6 +48,15 @@ pub enum FromInstance {
     },
     /// The answer to [`ToInstance::WhoHolds`] of an instance that holds something of it.
     Holds(Hold),
+    /// The answer to [`ToInstance::Profile`].
+    Profile {
+        /// Number of the question.
+        number: u64,
+        /// Where its CPU time went; null if it cannot tell.
+        profile: Option<Box<Profile>>,
+        /// Why it cannot tell.
+        refused: Option<String>,
+    },
     /// The task could not start, or has ended with an error. The last message of this incarnation.
     Broken {
         /// The user's own error.
@@ -86,6 +95,13 @@ pub enum ToInstance {
     },
     /// Somebody holds a tuple of a root that timed out here.
     Holds(Hold),
+    /// Record where this process spends its CPU time.
+    Profile {
+        /// Number of the question, to be repeated in the answer.
+        number: u64,
+        /// For how long.
+        seconds: u32,
+    },
 }
 
 /// Between stream managers.

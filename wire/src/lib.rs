@@ -8,7 +8,8 @@
 //!   back.
 //! * [`cut`]: frames out of a byte stream. * [`preamble`]: what each QUIC stream is for.
 //! * [`control`]: handshakes, plans, reports; JSON behind a length. * [`durations`]: how long calls
-//!   of user code take, in reports. * [`inspect`]: what is shown to whoever looks.
+//!   of user code take, in reports. * [`inspect`]: what is shown to whoever looks. * [`profile`]:
+//!   where a process spends its CPU time.
 //! * [`value`], [`varint`]: the pieces. * [`edge_id`]: the ids that ack tracking XORs.
 
 pub mod ack;
@@ -21,6 +22,7 @@ pub mod header;
 pub mod inspect;
 pub mod limits;
 pub mod preamble;
+pub mod profile;
 pub mod value;
 pub mod varint;
 

@@ -9,6 +9,7 @@ mod kills;
 mod log_level;
 mod looks;
 mod processes;
+mod profile;
 mod recovery;
 mod run;
 mod troubles;
