@@ -2,7 +2,7 @@
 
 #[cfg(feature = "cluster")]
 use crate::cluster::{delete, log_level, logs, state, status, tasks};
-use crate::{completions, plan, profile, report, run, top, ui, validate};
+use crate::{completions, errors, plan, profile, report, run, top, ui, validate};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use egret_process::Exit;
 use std::{ffi::OsStr, path::Path};
@@ -22,6 +22,7 @@ Examples:
   egret plan examples/word-count.yaml --pods 3
   egret ui word-count
   egret top word-count
+  egret errors word-count
   egret profile word-count count --output count.svg
   egret report word-count
   egret status --all-namespaces
@@ -35,6 +36,7 @@ enum Command {
     Completions(completions::Options),
     #[cfg(feature = "cluster")]
     Delete(delete::Options),
+    Errors(errors::Options),
     #[cfg(feature = "cluster")]
     LogLevel(log_level::Options),
     #[cfg(feature = "cluster")]
@@ -105,6 +107,7 @@ pub(crate) fn main() -> Exit {
         Command::Completions(options) => completions::main(options),
         #[cfg(feature = "cluster")]
         Command::Delete(options) => delete::main(&options),
+        Command::Errors(options) => errors::main(&options),
         #[cfg(feature = "cluster")]
         Command::LogLevel(options) => log_level::main(&options),
         #[cfg(feature = "cluster")]

@@ -7,6 +7,7 @@ mod cluster;
 mod command;
 mod completions;
 mod duration;
+mod errors;
 mod load;
 mod output;
 mod plan;

@@ -145,7 +145,11 @@ async fn answer(manager: &Manager, request: &Request<Incoming>) -> Result<Vec<u8
     let now = manager.now();
     let query = request.uri().query().unwrap_or_default();
     match request.uri().path() {
-        "/look" => json(&Look { status: manager.status(), edges: manager.tap.counts(now) }),
+        "/look" => json(&Look {
+            status: manager.status(),
+            edges: manager.tap.counts(now),
+            errors: manager.errors(),
+        }),
         "/plan" => match manager.plan() {
             Some(plan) => json(&shown(plan.plan())),
             None => no(StatusCode::SERVICE_UNAVAILABLE, "there is no plan yet"),

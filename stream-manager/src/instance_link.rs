@@ -2,6 +2,7 @@
 
 use crate::{
     accept::Greeted,
+    errors::Told,
     limits,
     links::{self, Attached, Queue},
     manager::{Manager, bump},
@@ -179,7 +180,7 @@ async fn converse(
             FromInstance::Broken { error } => {
                 tracing::error!(task = task.0, "the task has ended with an error: {error}");
                 closed = true;
-                manager.with_totals(task, |totals| totals.crashed(error));
+                manager.crashed(task, Told::ByItself, error);
             }
             FromInstance::Hello { .. } => {
                 bump(&manager.tally.refused);

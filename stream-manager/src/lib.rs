@@ -7,6 +7,7 @@
 mod accept;
 mod admin;
 mod boot;
+mod errors;
 mod files;
 mod holders;
 pub mod inspect;

@@ -58,7 +58,7 @@ async fn converse(
             FromOperator::Status => {
                 sender.send(&ToOperator::Status(Box::new(manager.status()))).await?;
             }
-            FromOperator::Crashed { task, error } => manager.crashed(task, error),
+            FromOperator::Crashed { task, error } => manager.told_of_crash(task, error),
             FromOperator::Hello { .. } => break,
         }
     }

@@ -14,6 +14,9 @@ use std::{
 };
 use tokio::{sync::oneshot, time::timeout};
 
+/// What comes back; an error is words for people.
+type Answer = Result<Profile, String>;
+
 /// Why there is no profile.
 pub(crate) type Refused = (StatusCode, String);
 
@@ -30,7 +33,7 @@ struct Asked {
     number: u64,
     /// None: this process.
     task: Option<TaskId>,
-    answer: oneshot::Sender<Result<Profile, String>>,
+    answer: oneshot::Sender<Answer>,
 }
 
 /// Forgets the question, also if whoever asked has gone.
@@ -43,10 +46,7 @@ impl Drop for Waiting<'_> {
 }
 
 impl Profiling {
-    fn ask(
-        &self,
-        task: Option<TaskId>,
-    ) -> Option<(Waiting<'_>, u64, oneshot::Receiver<Result<Profile, String>>)> {
+    fn ask(&self, task: Option<TaskId>) -> Option<(Waiting<'_>, u64, oneshot::Receiver<Answer>)> {
         let mut asked = self.asked.borrow_mut();
         if asked.is_some() {
             return None;
@@ -59,7 +59,7 @@ impl Profiling {
     }
 
     /// An answer has come. One that nobody waits for any more is of no use.
-    fn answer(&self, is_it: impl FnOnce(&Asked) -> bool, profile: Result<Profile, String>) {
+    fn answer(&self, is_it: impl FnOnce(&Asked) -> bool, profile: Answer) {
         let mut asked = self.asked.borrow_mut();
         if asked.as_ref().is_some_and(is_it)
             && let Some(asked) = asked.take()

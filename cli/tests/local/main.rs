@@ -5,6 +5,7 @@
 mod binaries;
 mod command_line;
 mod endings;
+mod errors;
 mod kills;
 mod log_level;
 mod looks;
