@@ -1,8 +1,8 @@
 //! `cargo xtask images`: the three images, as OCI archives, without a Docker daemon; and
 //! `cargo xtask image` for one of a user's own components.
 //!
-//! Programs are linked statically, without debug information, and built in a target directory of their own, so that
-//! other builds keep what they have. The same sources give the same digests.
+//! Programs are linked statically, without debug information, and built in a target directory of
+//! their own, so that other builds keep what they have. The same sources give the same digests.
 
 mod elf;
 

@@ -124,13 +124,13 @@ impl<'a> Program<'a> {
 
 fn load(mapped: &Mapped) -> Option<Loaded<'_>> {
     let file = object::File::parse(&mapped.data).ok()?;
-    // The segment that this part of the file belongs to says where it wants to be. Pages of code may
-    // hold the end of what stands before it.
+    // The segment that this part of the file belongs to says where it wants to be. Pages of code
+    // may hold the end of what stands before it.
     let segment = file.segments().find(|segment| {
         let (start, size) = segment.file_range();
         segment.permissions().executable()
-            && start < mapped.offset + (mapped.range.end - mapped.range.start)
-            && mapped.offset < start + size
+            && start < mapped.offset.saturating_add(mapped.range.end.abs_diff(mapped.range.start))
+            && mapped.offset < start.saturating_add(size)
     })?;
     let (start, _) = segment.file_range();
     let bias = mapped
@@ -157,8 +157,10 @@ fn table<'f, 'a>(file: &'f FileOf<'a>) -> Option<<FileOf<'a> as Object<'a>>::Sym
 
 fn module<'a>(of: &Loaded<'a>) -> Module<&'a [u8]> {
     let section = |name| of.file.section_by_name(name);
-    let range =
-        |name| section(name).map(|section| section.address()..section.address() + section.size());
+    let range = |name| {
+        section(name)
+            .map(|section| section.address()..section.address().saturating_add(section.size()))
+    };
     let data = |name| section(name).and_then(|section| section.data().ok());
     let sections = ExplicitModuleSectionInfo {
         base_svma: 0,
