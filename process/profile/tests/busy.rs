@@ -1,5 +1,8 @@
 //! Profiles of this very process, while it works.
 
+// Also in the fixtures, which clippy does not take for tests.
+#![allow(clippy::unwrap_used)]
+
 use egret_wire::profile::Profile;
 use std::{
     hint::black_box,
