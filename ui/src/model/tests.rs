@@ -254,12 +254,12 @@ fn errors_come_first_and_are_remembered_when_the_task_works_again() {
     model.see(failed(3_000, vec![task(2, report(Phase::Active))]));
     let snapshot = model.snapshot().unwrap();
     assert_eq!(snapshot.tasks[2].error, None);
-    assert_eq!(snapshot.tasks[2].errors, [past.clone()]);
+    assert_eq!(snapshot.tasks[2].errors, std::slice::from_ref(&past));
     // Nor are they forgotten while the pod does not answer.
     let mut silent = seen(4_000, vec![], vec![]);
     silent.pods[0].look = None;
     model.see(silent);
-    assert_eq!(model.snapshot().unwrap().tasks[2].errors, [past.clone()]);
+    assert_eq!(model.snapshot().unwrap().tasks[2].errors, std::slice::from_ref(&past));
 }
 
 #[test]
