@@ -2,7 +2,7 @@
 
 #[cfg(feature = "cluster")]
 use crate::cluster::{delete, log_level, logs, state, status, tasks};
-use crate::{completions, plan, report, run, top, ui, validate};
+use crate::{completions, errors, plan, profile, report, run, top, ui, validate};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use egret_process::Exit;
 use std::{ffi::OsStr, path::Path};
@@ -22,6 +22,8 @@ Examples:
   egret plan examples/word-count.yaml --pods 3
   egret ui word-count
   egret top word-count
+  egret errors word-count
+  egret profile word-count count --output count.svg
   egret report word-count
   egret status --all-namespaces
   egret logs word-count --component count --follow
@@ -34,6 +36,7 @@ enum Command {
     Completions(completions::Options),
     #[cfg(feature = "cluster")]
     Delete(delete::Options),
+    Errors(errors::Options),
     #[cfg(feature = "cluster")]
     LogLevel(log_level::Options),
     #[cfg(feature = "cluster")]
@@ -41,6 +44,7 @@ enum Command {
     #[cfg(feature = "cluster")]
     Pause(state::Pause),
     Plan(plan::Options),
+    Profile(profile::Options),
     Report(report::Options),
     #[cfg(feature = "cluster")]
     Resume(state::Resume),
@@ -103,6 +107,7 @@ pub(crate) fn main() -> Exit {
         Command::Completions(options) => completions::main(options),
         #[cfg(feature = "cluster")]
         Command::Delete(options) => delete::main(&options),
+        Command::Errors(options) => errors::main(&options),
         #[cfg(feature = "cluster")]
         Command::LogLevel(options) => log_level::main(&options),
         #[cfg(feature = "cluster")]
@@ -110,6 +115,7 @@ pub(crate) fn main() -> Exit {
         #[cfg(feature = "cluster")]
         Command::Pause(options) => options.main(),
         Command::Plan(options) => plan::main(&options),
+        Command::Profile(options) => profile::main(&options),
         Command::Report(options) => report::main(&options),
         #[cfg(feature = "cluster")]
         Command::Resume(options) => options.main(),

@@ -290,6 +290,22 @@ fn log_levels_change_while_everything_runs_on() {
 }
 
 #[test]
+fn a_restricted_pod_tells_where_its_cpu_time_goes() {
+    let Some(cluster) = Cluster::with_operator_for_test() else { return };
+    let namespace = Namespace::new(&cluster, "cli-profile").unwrap();
+    let spec = "spouts: [{name: words}]\n\
+                bolts: [{name: count, inputs: [{from: words, grouping: Fields, fields: [word]}]}]";
+    let topology = namespace.deploy("t", spec).unwrap();
+    topology.condition("Ready", "True", PATIENCE).unwrap();
+    for (process, function) in [("count", "egret_components::count"), ("stream-manager", "egret_")]
+    {
+        let args = ["profile", "t", process, "--seconds", "2"];
+        let table = prints(&cluster, &namespace, &args);
+        assert!(table.contains(function), "{table}");
+    }
+}
+
+#[test]
 fn a_name_that_is_not_there_is_answered_with_those_that_are() {
     let Some(cluster) = Cluster::with_operator_for_test() else { return };
     let namespace = Namespace::new(&cluster, "cli-names").unwrap();

@@ -6,7 +6,7 @@ mod spans;
 use crate::{
     bridge::Bridge,
     control::Outgoing,
-    log_level,
+    log_level, profile,
     run::{Dialer, PANICKED, Registration, Unregistered},
     streams::{self, StreamError},
     task_thread::{Clock, TaskEnded},
@@ -266,6 +266,9 @@ async fn listen(
             ToInstance::WhoHolds { root } => {
                 shared.gateway.borrow_mut().handle_who_holds(now, root);
             }
+            ToInstance::Profile { number, seconds } => {
+                profile::record(shared.clone(), number, seconds);
+            }
             ToInstance::Holds(hold) => shared.gateway.borrow_mut().handle_hold(now, &hold),
             ToInstance::Refused { why, .. } => return why,
             ToInstance::Assign { .. } => return "assigned twice".to_owned(),
@@ -484,7 +487,7 @@ impl Shared {
         }
     }
 
-    fn say(&self, message: FromInstance) {
+    pub(crate) fn say(&self, message: FromInstance) {
         self.outgoing.borrow_mut().push(message);
         self.tell.notify_one();
     }

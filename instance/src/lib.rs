@@ -31,6 +31,7 @@ mod entry;
 mod gateway_loop;
 mod log_level;
 mod options;
+mod profile;
 mod run;
 mod streams;
 mod task_thread;

@@ -1,14 +1,14 @@
 //! What the operator shows of itself, and of each topology its conditions. What topologies do is
 //! shown by their stream managers.
 
-use crate::{build::Owner, identities, reconcile, record::Stage};
-use egret_crd::Condition;
+use crate::{build::Owner, identities, reason::Reason, reconcile, record::Stage};
+use egret_crd::{Condition, status::PROGRESSING};
 use egret_process::metrics::{
     Histogram, Labels, Page,
     catalogue::operator::{
         CERTIFICATE_EXPIRY, OPERATOR_ERRORS, OPERATOR_INFO, OPERATOR_LEADER,
         OPERATOR_RECONCILE_SECONDS, OPERATOR_RECONCILES, OPERATOR_TOPOLOGIES,
-        OPERATOR_WATCH_ERRORS, TOPOLOGY_CONDITION,
+        OPERATOR_WATCH_ERRORS, TOPOLOGY_BLOCKED, TOPOLOGY_CONDITION,
     },
 };
 use std::{
@@ -90,6 +90,8 @@ struct Known {
     stage: Option<Stage>,
     /// Type and status.
     conditions: Vec<(String, String)>,
+    /// Why nothing moves on until somebody does something, if so.
+    blocked: Option<Reason>,
     /// When the first of its pods' certificates ends, in seconds since 1970.
     expiry: Option<u64>,
 }
@@ -144,6 +146,9 @@ impl Metrics {
         known.name = owner.name.to_owned();
         known.conditions =
             conditions.iter().map(|c| (c.r#type.clone(), c.status.clone())).collect();
+        let stands = conditions.iter().find(|c| c.r#type == PROGRESSING && c.status == "False");
+        let is_why = |reason: &Reason| stands.is_some_and(|c| c.reason == reason.as_str());
+        known.blocked = Reason::BLOCKING.into_iter().find(is_why);
     }
 
     /// The certificates of a topology's pods are to be renewed then, in seconds since 1970.
@@ -222,6 +227,11 @@ impl Known {
                     [namespace, topology, ("condition", condition.as_str()), ("status", word)];
                 page.add(&TOPOLOGY_CONDITION, &labels, f64::from(u8::from(is == status)));
             }
+        }
+        for reason in Reason::BLOCKING {
+            let labels = [namespace, topology, ("reason", reason.as_str())];
+            let is_why = self.blocked == Some(reason);
+            page.add(&TOPOLOGY_BLOCKED, &labels, f64::from(u8::from(is_why)));
         }
         if let Some(expiry) = self.expiry {
             page.add(&CERTIFICATE_EXPIRY, &[namespace, topology], expiry as f64);

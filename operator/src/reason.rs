@@ -41,16 +41,18 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Those that stay until somebody does something about it.
+    pub const BLOCKING: [Reason; 5] = [
+        Reason::ConfigMissing,
+        Reason::Crashing,
+        Reason::ImageUnavailable,
+        Reason::PlanRefused,
+        Reason::PodsUnschedulable,
+    ];
+
     /// Whether it stays until somebody does something about it.
     pub fn needs_somebody(self) -> bool {
-        matches!(
-            self,
-            Reason::ConfigMissing
-                | Reason::Crashing
-                | Reason::ImageUnavailable
-                | Reason::PlanRefused
-                | Reason::PodsUnschedulable
-        )
+        Reason::BLOCKING.contains(&self)
     }
 
     /// As it is written.

@@ -5,6 +5,7 @@
 //! * [`orphan`]: children that do not outlive it. * [`init`]: PID 1 of a container.
 //! * [`metrics`]: what there are, and a page of them. * [`usage`]: CPU time, memory, dropped
 //!   packets.
+//! * [`profile`]: where CPU time goes, on demand.
 //! * [`exit`]: what exit codes mean. * [`mod@file`]: files that are whole or not there.
 
 pub mod admin;
@@ -15,6 +16,7 @@ pub mod logging;
 pub mod metrics;
 pub mod orphan;
 pub mod parent;
+pub mod profile;
 pub mod respawn;
 pub mod usage;
 

@@ -3,7 +3,7 @@
 //! Read-only HTTP on the pod's loopback, to be reached by port-forward; in a local run on a socket
 //! file in the run directory. Nothing depends on it: where it cannot be had, it is gone without.
 
-use crate::{limits, manager::Manager};
+use crate::{limits, manager::Manager, profile::Refused};
 use bytes::Bytes;
 use egret_topology::plan::PhysicalPlan;
 use egret_wire::inspect::{EdgeKey, Look};
@@ -107,8 +107,8 @@ where
 {
     spawn_local(async move {
         let service = service_fn(|request: Request<Incoming>| {
-            let response = respond(&manager, &request);
-            async move { Ok::<_, Infallible>(response) }
+            let manager = manager.clone();
+            async move { Ok::<_, Infallible>(respond(&manager, &request).await) }
         });
         // What a connection dies of is its client's business.
         let _ = http1::Builder::new()
@@ -120,8 +120,8 @@ where
     });
 }
 
-fn respond(manager: &Manager, request: &Request<Incoming>) -> Response<Full<Bytes>> {
-    let (status, body) = match answer(manager, request) {
+async fn respond(manager: &Manager, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+    let (status, body) = match answer(manager, request).await {
         Ok(body) => (StatusCode::OK, body),
         Err((status, words)) => (status, format!("{words}\n").into()),
     };
@@ -132,30 +132,34 @@ fn respond(manager: &Manager, request: &Request<Incoming>) -> Response<Full<Byte
     response
 }
 
-type Refused = (StatusCode, &'static str);
-
-fn answer(manager: &Manager, request: &Request<Incoming>) -> Result<Vec<u8>, Refused> {
+async fn answer(manager: &Manager, request: &Request<Incoming>) -> Result<Vec<u8>, Refused> {
+    let no = |status, words: &str| Err((status, words.to_owned()));
     if request.method() != Method::GET {
-        return Err((StatusCode::METHOD_NOT_ALLOWED, "only GET"));
+        return no(StatusCode::METHOD_NOT_ALLOWED, "only GET");
     }
     // A page of a browser may be led here by a name of its own.
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     if !host.is_some_and(is_ours) {
-        return Err((StatusCode::FORBIDDEN, "the host is not localhost"));
+        return no(StatusCode::FORBIDDEN, "the host is not localhost");
     }
     let now = manager.now();
+    let query = request.uri().query().unwrap_or_default();
     match request.uri().path() {
-        "/look" => json(&Look { status: manager.status(), edges: manager.tap.counts(now) }),
+        "/look" => json(&Look {
+            status: manager.status(),
+            edges: manager.tap.counts(now),
+            errors: manager.errors(),
+        }),
         "/plan" => match manager.plan() {
             Some(plan) => json(&shown(plan.plan())),
-            None => Err((StatusCode::SERVICE_UNAVAILABLE, "there is no plan yet")),
+            None => no(StatusCode::SERVICE_UNAVAILABLE, "there is no plan yet"),
         },
-        "/samples" => {
-            let edge = edge(request.uri().query().unwrap_or_default());
-            let edge = edge.ok_or((StatusCode::BAD_REQUEST, "from, stream and to are numbers"))?;
-            json(&manager.tap.samples(now, edge))
-        }
-        _ => Err((StatusCode::NOT_FOUND, "there is /look, /plan and /samples")),
+        "/samples" => match edge(query) {
+            Some(edge) => json(&manager.tap.samples(now, edge)),
+            None => no(StatusCode::BAD_REQUEST, "from, stream and to are numbers"),
+        },
+        "/profile" => json(&manager.profile(query).await?),
+        _ => no(StatusCode::NOT_FOUND, "there is /look, /plan, /profile and /samples"),
     }
 }
 
@@ -166,7 +170,8 @@ fn is_ours(host: &str) -> bool {
 }
 
 fn json(of: &impl Serialize) -> Result<Vec<u8>, Refused> {
-    let failed = |_| (StatusCode::INTERNAL_SERVER_ERROR, "the answer cannot be written");
+    let words = || "the answer cannot be written".to_owned();
+    let failed = |_| (StatusCode::INTERNAL_SERVER_ERROR, words());
     serde_json::to_vec(of).map_err(failed)
 }
 

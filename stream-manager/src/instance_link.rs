@@ -2,6 +2,7 @@
 
 use crate::{
     accept::Greeted,
+    errors::Told,
     limits,
     links::{self, Attached, Queue},
     manager::{Manager, bump},
@@ -56,6 +57,7 @@ pub(crate) async fn serve(
     let current = manager.flow.borrow().link(up.link).is_some();
     manager.link_down(up.link);
     if current {
+        manager.profile_lost(task);
         tracing::info!(task = task.0, "an instance is gone");
         manager.with_totals(task, crate::totals::TaskTotals::disconnected);
         manager.save_now();
@@ -191,10 +193,13 @@ async fn converse(
             FromInstance::WhoHolds { root } => manager.asked_by_instance(task, root),
             FromInstance::Holds(hold) => manager.answered_by_instance(task, hold),
             FromInstance::Spans { spans, dropped } => manager.traced(task, spans, dropped),
+            FromInstance::Profile { number, profile, refused } => {
+                manager.profiled(task, number, profile, refused);
+            }
             FromInstance::Broken { error } => {
                 tracing::error!(task = task.0, "the task has ended with an error: {error}");
                 closed = true;
-                manager.with_totals(task, |totals| totals.crashed(error));
+                manager.crashed(task, Told::ByItself, error);
             }
             FromInstance::Hello { .. } => {
                 bump(&manager.tally.refused);

@@ -7,6 +7,7 @@
 mod accept;
 mod admin;
 mod boot;
+mod errors;
 mod export;
 mod files;
 mod holders;
@@ -19,6 +20,7 @@ mod operator_link;
 mod options;
 mod peer_link;
 mod plans;
+mod profile;
 mod quic;
 mod rate;
 mod reader;

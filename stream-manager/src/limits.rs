@@ -42,6 +42,8 @@ pub(crate) const STUCK: Duration = Duration::from_secs(30);
 pub(crate) const INSPECTORS: usize = 16;
 /// How long such a connection may be idle: pages ask every second or two.
 pub(crate) const INSPECTOR_IDLE: Duration = Duration::from_secs(30);
+/// How long an instance may take to hand over a profile, beyond the time that it records.
+pub(crate) const PROFILE: Duration = Duration::from_secs(10);
 /// Pause after an error of `accept`, which mostly means too many open files.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 

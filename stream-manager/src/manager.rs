@@ -6,6 +6,7 @@ use crate::{
     links::{Attached, Links},
     options::Options,
     plans::Dialed,
+    profile::Profiling,
     quic::Gone,
     rate::Rate,
     tap::Tap,
@@ -89,6 +90,7 @@ pub(crate) struct Manager {
     pub(crate) dialed: Dialed,
     pub(crate) tap: Tap,
     pub(crate) exporter: Exporter,
+    pub(crate) profiling: Profiling,
     /// When the loops last ticked, for the thread that answers probes.
     pub(crate) beat: Arc<AtomicU64>,
     timer: Notify,
@@ -132,6 +134,7 @@ impl Manager {
             dialed: Dialed::default(),
             tap: Tap::default(),
             exporter: Exporter::default(),
+            profiling: Profiling::default(),
             beat: Arc::default(),
             timer: Notify::new(),
             armed: Cell::new(None),

@@ -77,7 +77,7 @@ async fn converse(
                 told.go_on(manager, sender).await?;
                 sender.send(&ToOperator::Status(Box::new(manager.status()))).await?;
             }
-            FromOperator::Crashed { task, error } => manager.crashed(task, error),
+            FromOperator::Crashed { task, error } => manager.told_of_crash(task, error),
             FromOperator::Hello { .. } => break,
         }
     }

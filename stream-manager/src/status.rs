@@ -1,6 +1,7 @@
 //! What the pod is doing, for the operator and for probes.
 
 use crate::{
+    errors::Told,
     manager::Manager,
     totals::{Noted, TaskTotals},
 };
@@ -9,8 +10,14 @@ use egret_topology::{
     id::{PodId, TaskId},
     positions::Positions,
 };
-use egret_wire::control::{PodStatus, Stalled, TaskReport};
-use std::collections::BTreeMap;
+use egret_wire::{
+    control::{PodStatus, Stalled, TaskReport},
+    inspect::TaskErrors,
+};
+use std::{
+    collections::BTreeMap,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 impl Manager {
     pub(crate) fn status(&self) -> PodStatus {
@@ -120,13 +127,31 @@ impl Manager {
     }
 
     /// A task's parent says that it crashes. Tasks of other pods are none of ours.
-    pub(crate) fn crashed(&self, task: TaskId, error: String) {
+    pub(crate) fn told_of_crash(&self, task: TaskId, error: String) {
         let ours = self.plan().and_then(|plan| plan.pod_of(task)) == Some(self.options.pod);
         if ours {
             // Told by its parent, who shows it to people as well.
             tracing::warn!(task = task.0, "the task has crashed: {error}");
-            self.with_totals(task, |totals| totals.crashed(error));
+            self.crashed(task, Told::ByParent, error);
         }
+    }
+
+    /// A life of a task has ended by itself.
+    pub(crate) fn crashed(&self, task: TaskId, told: Told, error: String) {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.with_totals(task, |totals| totals.crashed(told, since.as_millis() as u64, error));
+        // The same that makes tasks fail may end this process.
+        self.save_now();
+    }
+
+    /// The last errors of each task that had some.
+    pub(crate) fn errors(&self) -> Vec<TaskErrors> {
+        let of = |(task, totals): (&TaskId, &TaskTotals)| TaskErrors {
+            task: *task,
+            errors: totals.errors().kept().cloned().collect(),
+        };
+        let totals = self.totals.borrow();
+        totals.iter().map(of).filter(|of| !of.errors.is_empty()).collect()
     }
 
     /// State is to be written without waiting for the next tick.

@@ -4,7 +4,10 @@
 //! are added up, and its pending roots, which nobody tracks any more, are booked as failed. So
 //! always emitted = acked + failed + timed out + pending.
 
-use crate::limits::{ERROR_TEXT, USER_METRICS};
+use crate::{
+    errors::{Errors, Told},
+    limits::{ERROR_TEXT, USER_METRICS},
+};
 use egret_topology::{
     id::{Incarnation, TaskId},
     limits::MAX_TASKS,
@@ -33,6 +36,8 @@ pub(crate) struct TaskTotals {
     /// Of all lives: whom it has waited for, in microseconds.
     waited_for: BTreeMap<TaskId, u64>,
     error: Option<String>,
+    /// The last errors of all lives.
+    errors: Errors,
     #[serde(skip)]
     connected: bool,
     /// Since when it has been away.
@@ -60,6 +65,7 @@ impl TaskTotals {
         match self.incarnation {
             Some(known) if known != incarnation => {
                 self.restarts += 1;
+                self.errors.reborn();
                 if self.error.is_some() {
                     self.after_error += 1;
                 } else if self.live.phase == Phase::Closed {
@@ -123,7 +129,8 @@ impl TaskTotals {
     }
 
     /// A life has ended by itself, with this error.
-    pub(crate) fn crashed(&mut self, mut error: String) {
+    pub(crate) fn crashed(&mut self, told: Told, at_ms: u64, mut error: String) {
+        self.errors.note(told, at_ms, self.restarts, &error);
         error.truncate(error.floor_char_boundary(ERROR_TEXT));
         self.error = Some(error);
     }
@@ -169,6 +176,10 @@ impl TaskTotals {
     /// The error that ended the last life, if it ended by itself.
     pub(crate) fn error(&self) -> Option<&str> {
         self.error.as_deref()
+    }
+
+    pub(crate) fn errors(&self) -> &Errors {
+        &self.errors
     }
 
     pub(crate) fn latency(&self) -> &BTreeMap<u64, u64> {
@@ -288,7 +299,7 @@ mod tests {
             totals.reported(TaskReport { phase: Phase::Active, ..TaskReport::default() });
         };
         register(&mut totals);
-        totals.crashed("no such file".into());
+        totals.crashed(Told::ByItself, 1, "no such file".into());
         register(&mut totals);
         totals.disconnected();
         register(&mut totals);
@@ -304,10 +315,16 @@ mod tests {
         let mut totals = TaskTotals::default();
         totals.registered(Incarnation(1));
         totals.reported(TaskReport { latency: vec![(1500, 3)], ..report(10, 4, 6) });
+        totals.crashed(Told::ByItself, 7, "no such file".into());
         let json = serde_json::to_string(&totals).unwrap();
         let mut back: TaskTotals = serde_json::from_str(&json).unwrap();
         assert_eq!(back.total(), totals.total());
         assert_eq!(back.registered(Incarnation(2)), 1);
+        // It works again, and what it died of is known still.
+        back.reported(TaskReport { phase: Phase::Active, ..TaskReport::default() });
+        assert_eq!(back.error(), None);
+        let errors: Vec<_> = back.errors().kept().map(|e| (e.text.as_str(), e.last_ms)).collect();
+        assert_eq!(errors, [("no such file", 7)]);
         assert!(balance(&back.total()));
     }
 

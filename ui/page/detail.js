@@ -2,7 +2,7 @@
 
 import { Component, h } from "./vendor/preact.js";
 import htm from "./vendor/htm.js";
-import { bytes, clock, nameOf, rate, share, taskName, time, whole } from "./format.js";
+import { bytes, clock, moment, nameOf, rate, share, taskName, time, whole } from "./format.js";
 import { componentKey, taskKey, waits } from "./graph.js";
 import { taskState } from "./tables.js";
 
@@ -116,7 +116,10 @@ function task(snapshot, task, select) {
     ${task.errors.length > 0 && html`
       <h3>Errors</h3>
       <ol class="errors">
-        ${[...task.errors].reverse().map((error) => html`<li key=${error.atMs}><time>${clock(error.atMs)}</time><pre>${error.text}</pre></li>`)}
+        ${[...task.errors].reverse().map((error) => html`<li key=${error.firstMs}>
+          <time>${moment(error.lastMs)}</time>${error.times > 1 && html` <small>${whole(error.times)} times since ${moment(error.firstMs)}</small>`}
+          ${error.restarts > 0 && html` <small>after ${whole(error.restarts)} restarts</small>`}
+          <pre>${error.text}</pre></li>`)}
       </ol>`}
     <${Log} key=${task.id} task=${task.id} />`;
 }

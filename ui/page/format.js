@@ -52,6 +52,14 @@ export function clock(milliseconds) {
   return `${parts}.${String(at.getMilliseconds()).padStart(3, "0")}`;
 }
 
+/** Day and time of something that may be long ago. */
+export function moment(milliseconds) {
+  const at = new Date(milliseconds);
+  const two = (value) => String(value).padStart(2, "0");
+  const day = [at.getFullYear(), at.getMonth() + 1, at.getDate()].map(two).join("-");
+  return `${day} ${[at.getHours(), at.getMinutes(), at.getSeconds()].map(two).join(":")}`;
+}
+
 export const taskName = (task) => `${task.component}[${task.index}]`;
 
 /** The name of a task by its id, as far as it is known. */

@@ -5,7 +5,10 @@ use crate::{
     api::{Answer, Api, Query, Refusal},
     ask::Connection,
 };
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use tokio::{net::UnixStream, time::timeout};
 
 /// Longer than the other side may take.
@@ -21,6 +24,11 @@ impl Remote {
     /// Whoever listens at this socket.
     pub fn at(socket: impl Into<PathBuf>) -> Remote {
         Remote { socket: socket.into() }
+    }
+
+    /// The run directory.
+    pub fn directory(&self) -> &Path {
+        self.socket.parent().unwrap_or(&self.socket)
     }
 
     async fn ask(&self, query: &Query) -> Answer {

@@ -7,7 +7,7 @@ use egret_topology::{
     id::{PodId, TaskId},
     plan::ComponentKind,
 };
-use egret_wire::control::Phase;
+use egret_wire::{control::Phase, inspect::PastError};
 use serde::{Deserialize, Serialize};
 
 /// Version of the shape. New fields do not change it; a field that means something else does.
@@ -246,7 +246,7 @@ pub struct Pod {
 }
 
 /// One parallel copy of a component.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Task {
     /// Its id.
@@ -275,20 +275,10 @@ pub struct Task {
     pub position: Option<String>,
     /// The error that ended its last life, until it works again.
     pub error: Option<String>,
-    /// Errors that were seen while somebody looked, the newest last.
-    pub errors: Vec<SeenError>,
+    /// Errors that ended its lives, the newest last.
+    pub errors: Vec<PastError>,
     /// What it does.
     pub flow: Flow,
-}
-
-/// An error of a task.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SeenError {
-    /// When it was first seen, in milliseconds since 1970.
-    pub at_ms: u64,
-    /// The user's own words.
-    pub text: String,
 }
 
 /// The same graph for a wide and for a narrow page.

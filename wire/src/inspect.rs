@@ -14,6 +14,34 @@ pub struct Look {
     pub status: PodStatus,
     /// What the pod's tasks have sent since somebody began to look.
     pub edges: Vec<EdgeCount>,
+    /// Tasks that have ended with errors.
+    pub errors: Vec<TaskErrors>,
+}
+
+/// The last errors of a task, of all its lives.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TaskErrors {
+    /// The task.
+    pub task: TaskId,
+    /// The newest last.
+    pub errors: Vec<PastError>,
+}
+
+/// An error that has ended lives of a task, once or several times in a row.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PastError {
+    /// When it came first, in milliseconds since 1970.
+    pub first_ms: u64,
+    /// When it came last.
+    pub last_ms: u64,
+    /// How often in a row.
+    pub times: u32,
+    /// Lives before the one that it ended last.
+    pub restarts: u32,
+    /// The user's own words, the beginning.
+    pub text: String,
 }
 
 /// What one task has sent to another over one stream.

@@ -8,7 +8,8 @@
 //!   back.
 //! * [`cut`]: frames out of a byte stream. * [`preamble`]: what each QUIC stream is for.
 //! * [`control`]: handshakes, plans, reports; JSON behind a length. * [`durations`]: how long calls
-//!   of user code take, in reports. * [`inspect`]: what is shown to whoever looks.
+//!   of user code take, in reports. * [`inspect`]: what is shown to whoever looks. * [`profile`]:
+//!   where a process spends its CPU time.
 //! * [`trace`]: which roots are traced, and the ids of spans.
 //! * [`value`], [`varint`]: the pieces. * [`edge_id`]: the ids that ack tracking XORs.
 
@@ -22,6 +23,7 @@ pub mod header;
 pub mod inspect;
 pub mod limits;
 pub mod preamble;
+pub mod profile;
 pub mod trace;
 pub mod value;
 pub mod varint;

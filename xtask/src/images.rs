@@ -1,8 +1,8 @@
 //! `cargo xtask images`: the three images, as OCI archives, without a Docker daemon; and
 //! `cargo xtask image` for one of a user's own components.
 //!
-//! Programs are linked statically, stripped, and built in a target directory of their own, so that
-//! other builds keep what they have. The same sources give the same digests.
+//! Programs are linked statically, without debug information, and built in a target directory of
+//! their own, so that other builds keep what they have. The same sources give the same digests.
 
 mod elf;
 
@@ -90,7 +90,8 @@ fn build(root: &Path, packages: &[&str]) -> Result<PathBuf, String> {
         ("CARGO_ENCODED_RUSTFLAGS", flags.as_str()),
         ("CFLAGS", &maps.join(" ")),
         ("CARGO_PROFILE_RELEASE_DEBUG", "false"),
-        ("CARGO_PROFILE_RELEASE_STRIP", "symbols"),
+        // Names of functions stay: profiles are of little use without.
+        ("CARGO_PROFILE_RELEASE_STRIP", "debuginfo"),
         ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1"),
         ("CARGO_INCREMENTAL", "0"),
         ("SOURCE_DATE_EPOCH", "0"),

@@ -98,3 +98,13 @@ seccompProfile:
   resources: [events]
   verbs: [create, patch]
 {{- end -}}
+
+{{/*
+Whether an object of the Prometheus operator is made: as the value says, and by default where the
+cluster has its kind and what it needs is there. Takes the root, the value, the kind and the need.
+*/}}
+{{- define "egret.isWatched" -}}
+{{- if eq (toString .enabled) "auto" -}}
+{{- if and .has (.root.Capabilities.APIVersions.Has (printf "monitoring.coreos.com/v1/%s" .kind)) -}}yes{{- end -}}
+{{- else if .enabled -}}yes{{- end -}}
+{{- end -}}

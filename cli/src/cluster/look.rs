@@ -12,6 +12,7 @@ use super::{
 use egret_process::Exit;
 use egret_topology::{id::PodId, plan::PhysicalPlan};
 use egret_ui::{
+    ask::Connection,
     live::{Live, now_ms},
     pods::{Dial, Pods},
     seen::{Seen, SeenPod},
@@ -63,6 +64,12 @@ impl OnCluster {
     /// Its name.
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// To the inspect endpoint of a pod's stream manager.
+    pub(crate) async fn connect(&self, pod: &str) -> Result<Connection, String> {
+        let forward = Forward::to(&self.session, INSPECT_PORT);
+        Connection::over(forward.dial(pod).await?).await
     }
 
     /// Pods that answer, or should.

@@ -20,11 +20,11 @@ use std::path::PathBuf;
 pub(crate) struct Which {
     /// Name of the topology; not needed if one runs on this machine. A run on this machine comes
     /// before a namesake on the cluster, unless an option names the cluster
-    name: Option<String>,
+    pub(crate) name: Option<String>,
 
     #[cfg(feature = "cluster")]
     #[command(flatten)]
-    target: cluster::Target,
+    pub(crate) target: cluster::Target,
 }
 
 /// Where it was found, and who answers questions about it.

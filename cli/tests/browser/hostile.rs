@@ -14,7 +14,7 @@ use egret_ui::{
 };
 use egret_wire::{
     control::{Phase, PodStatus, TaskReport, TaskStatus},
-    inspect::{EdgeKey, Look, Sample, SampledValue},
+    inspect::{EdgeKey, Look, PastError, Sample, SampledValue, TaskErrors},
 };
 use serde_json::json;
 use std::sync::{Arc, mpsc};
@@ -43,6 +43,14 @@ impl Source for Hostile {
         };
         let tasks = self.plan.tasks.iter().map(status).collect();
         let status = PodStatus { revision: 1, tasks, ..PodStatus::default() };
+        let past = PastError {
+            first_ms: now_ms() - 60_000,
+            last_ms: now_ms(),
+            times: 1234,
+            restarts: 1240,
+            text: ATTACK.to_owned(),
+        };
+        let errors = vec![TaskErrors { task: TaskId(1), errors: vec![past] }];
         Ok(Seen {
             at_ms: now_ms(),
             topology: ATTACK.to_owned(),
@@ -54,7 +62,7 @@ impl Source for Hostile {
                 name: ATTACK.to_owned(),
                 node: Some(ATTACK.to_owned()),
                 state: ATTACK.to_owned(),
-                look: Some(Look { status, edges: Vec::new() }),
+                look: Some(Look { status, edges: Vec::new(), errors }),
             }],
             troubles: vec![ATTACK.to_owned()],
         })
@@ -130,6 +138,11 @@ fn hostile_names_errors_logs_and_tuples_are_only_text() {
     page.value("location.hash = 'task/1'");
     page.until(&format!("document.querySelector('.log p span')?.textContent === {text}"));
     page.until(&format!("document.querySelector('.errors pre')?.textContent === {text}"));
+    let notes = "[...document.querySelectorAll('.errors small')].map((note) => note.textContent)";
+    let notes = page.value(notes);
+    let notes: Vec<&str> = notes.as_array().unwrap().iter().filter_map(|n| n.as_str()).collect();
+    assert!(notes[0].contains("times since 20") && notes[1].contains("restarts"), "{notes:?}");
+    assert!(notes.iter().all(|note| note.contains("1") && note.contains("4")), "{notes:?}");
     page.click(".edge-label");
     page.click("#detail .button");
     page.until(&format!(

@@ -66,6 +66,25 @@ fn a_condition_has_one_status_and_goes_with_its_topology() {
 }
 
 #[test]
+fn why_a_topology_waits_for_somebody_is_shown_until_it_moves_on() {
+    let metrics = Metrics::new();
+    let progressing = |status: &str, reason: &str| Condition {
+        reason: reason.to_owned(),
+        ..condition("Progressing", status)
+    };
+    let of = "egret_topology_blocked{namespace=\"orders\",topology=\"words\",reason=";
+    metrics.told(&OWNER, &[progressing("False", "ImageUnavailable")]);
+    shows(&metrics, &format!("{of}\"ImageUnavailable\"}} 1"));
+    shows(&metrics, &format!("{of}\"Crashing\"}} 0"));
+    for (status, reason) in [("True", "Crashing"), ("False", "Settled")] {
+        metrics.told(&OWNER, &[progressing(status, reason)]);
+        let page = metrics.page();
+        let told = page.lines().filter(|line| line.starts_with(of));
+        assert!(told.clone().count() == 5 && told.clone().all(|line| line.ends_with(" 0")));
+    }
+}
+
+#[test]
 fn the_certificate_that_ends_first_is_shown() {
     let metrics = Metrics::new();
     metrics.told(&OWNER, &[]);

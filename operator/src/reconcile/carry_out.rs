@@ -186,6 +186,11 @@ impl Turn<'_> {
         }
         let Some(authority) = &self.run.authority else { return Ok(()) };
         let before = fetch::identities(&self.context.client, &self.owner, packed).await?;
+        // When they end is told above all if they cannot be renewed.
+        if let Some(late) = before.as_ref().filter(|before| now >= before.renew_at) {
+            let (tasks, renew_at) = (late.tasks.keys().copied().collect(), late.renew_at);
+            self.run.identities.insert(packed.id, Issued { tasks, renew_at, seen: Instant::now() });
+        }
         let identities = match before {
             Some(before) if identities::suffice(&before, authority, packed, now) => before,
             before => {

@@ -1,10 +1,10 @@
 //! What was seen in the last seconds, so that two looks make a rate.
 
-use crate::{seen::Seen, snapshot::SeenError};
+use crate::seen::Seen;
 use egret_topology::id::TaskId;
 use egret_wire::{
     control::TaskStatus,
-    inspect::{EdgeCount, Look},
+    inspect::{EdgeCount, Look, PastError},
 };
 use std::collections::{BTreeMap, VecDeque};
 
@@ -16,28 +16,15 @@ const PAUSE_MS: u64 = 2 * WINDOW_MS;
 const LOOKS: usize = 16;
 /// The least time between two looks that make a rate.
 const LEAST_MS: u64 = 400;
-/// Errors of one task that are remembered.
-const ERRORS: usize = 5;
 
 /// The last looks, the newest last.
 #[derive(Debug, Default)]
 pub(super) struct History {
     looks: VecDeque<Seen>,
-    errors: BTreeMap<TaskId, VecDeque<SeenError>>,
 }
 
 impl History {
     pub(super) fn add(&mut self, seen: Seen) {
-        for status in looks(&seen).flat_map(|look| &look.status.tasks) {
-            let Some(text) = &status.error else { continue };
-            let known = self.errors.entry(status.task).or_default();
-            if known.back().is_none_or(|last| last.text != *text) {
-                known.push_back(SeenError { at_ms: seen.at_ms, text: text.clone() });
-            }
-            if known.len() > ERRORS {
-                known.pop_front();
-            }
-        }
         // Nobody has looked for long: what was then says nothing of now.
         if self.newest().is_some_and(|last| last.at_ms + PAUSE_MS < seen.at_ms) {
             self.looks.clear();
@@ -104,8 +91,13 @@ impl History {
         self.newest().is_some_and(all) && self.base().is_some_and(all)
     }
 
-    pub(super) fn errors(&self, task: TaskId) -> Vec<SeenError> {
-        self.errors.get(&task).into_iter().flatten().cloned().collect()
+    /// The last errors of a task, as they were told last: its pod may not answer now.
+    pub(super) fn errors(&self, task: TaskId) -> Vec<PastError> {
+        let told = |seen: &Seen| {
+            let of = looks(seen).flat_map(|look| &look.errors).find(|of| of.task == task)?;
+            Some(of.errors.clone())
+        };
+        self.looks.iter().rev().find_map(told).unwrap_or_default()
     }
 }
 

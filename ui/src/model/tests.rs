@@ -8,7 +8,7 @@ use crate::{
 use egret_topology::id::PodId;
 use egret_wire::{
     control::{PodStatus, TaskReport, TaskStatus},
-    inspect::{EdgeCount, Look},
+    inspect::{EdgeCount, Look, PastError, TaskErrors},
 };
 use serde_json::json;
 
@@ -44,7 +44,8 @@ fn report(phase: Phase) -> TaskReport {
 }
 
 fn seen(at_ms: u64, tasks: Vec<TaskStatus>, edges: Vec<EdgeCount>) -> Seen {
-    let look = Look { status: PodStatus { revision: 1, tasks, ..PodStatus::default() }, edges };
+    let status = PodStatus { revision: 1, tasks, ..PodStatus::default() };
+    let look = Look { status, edges, errors: Vec::new() };
     let pod =
         SeenPod { id: PodId(0), name: "pod 0".into(), look: Some(look), ..SeenPod::default() };
     Seen { at_ms, topology: "t".into(), plan: Some(plan()), pods: vec![pod], ..Seen::default() }
@@ -239,21 +240,26 @@ fn errors_come_first_and_are_remembered_when_the_task_works_again() {
     let mut model = Model::default();
     let broken =
         || TaskStatus { error: Some("boom\nmore".into()), ..task(2, report(Phase::Starting)) };
-    model.see(seen(1_000, vec![broken()], vec![]));
-    model.see(seen(2_000, vec![broken()], vec![]));
+    let past = PastError { last_ms: 900, times: 3, text: "boom".into(), ..PastError::default() };
+    let failed = |at_ms, tasks| {
+        let mut seen = seen(at_ms, tasks, vec![]);
+        let errors = TaskErrors { task: TaskId(2), errors: vec![past.clone()] };
+        seen.pods[0].look.as_mut().unwrap().errors = vec![errors];
+        seen
+    };
+    model.see(failed(2_000, vec![broken()]));
     let snapshot = model.snapshot().unwrap();
     assert_eq!(snapshot.findings[0].severity, Severity::Bad);
     assert_eq!(snapshot.findings[0].words, "b[0] has failed: boom");
-    model.see(seen(3_000, vec![task(2, report(Phase::Active))], vec![]));
+    model.see(failed(3_000, vec![task(2, report(Phase::Active))]));
     let snapshot = model.snapshot().unwrap();
     assert_eq!(snapshot.tasks[2].error, None);
-    assert_eq!(snapshot.tasks[2].errors.len(), 1);
-    assert_eq!(snapshot.tasks[2].errors[0].at_ms, 1_000);
-    for life in 0..100 {
-        let status = TaskStatus { error: Some(format!("{life}")), ..broken() };
-        model.see(seen(4_000 + life, vec![status], vec![]));
-    }
-    assert_eq!(model.snapshot().unwrap().tasks[2].errors.len(), 5);
+    assert_eq!(snapshot.tasks[2].errors, std::slice::from_ref(&past));
+    // Nor are they forgotten while the pod does not answer.
+    let mut silent = seen(4_000, vec![], vec![]);
+    silent.pods[0].look = None;
+    model.see(silent);
+    assert_eq!(model.snapshot().unwrap().tasks[2].errors, std::slice::from_ref(&past));
 }
 
 #[test]

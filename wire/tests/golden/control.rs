@@ -17,6 +17,7 @@ use egret_wire::control::{
 };
 use egret_wire::{
     durations::Durations,
+    profile::{Profile, Stack},
     trace::{Span, Step},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -129,6 +130,25 @@ fn messages_of_an_instance_keep_their_json() {
     );
     is(FromInstance::WhoHolds { root: ROOT }, &who_holds_json());
     is(FromInstance::Holds(hold()), &hold_json());
+    let profile = Profile {
+        program: "egret-instance".into(),
+        started_ms: 1000,
+        for_ms: 10_004,
+        hz: 99,
+        missed: 0,
+        symbols: true,
+        functions: vec!["main".into(), "work".into()],
+        stacks: vec![Stack { thread: "count".into(), functions: vec![0, 1], samples: 7 }],
+    };
+    is(
+        FromInstance::Profile { number: 3, profile: Some(Box::new(profile)), refused: None },
+        concat!(
+            r#"{"type":"profile","number":3,"profile":{"program":"egret-instance","#,
+            r#""startedMs":1000,"forMs":10004,"hz":99,"missed":0,"symbols":true,"#,
+            r#""functions":["main","work"],"stacks":[{"thread":"count","functions":[0,1],"#,
+            r#""samples":7}]},"refused":null}"#,
+        ),
+    );
     is(
         FromInstance::Spans { spans: spans(), dropped: 3 },
         concat!(
@@ -244,6 +264,10 @@ fn messages_to_an_instance_keep_their_json() {
         r#"{"type":"loss","kind":"task","task":1}"#,
     );
     is(ToInstance::WhoHolds { root: ROOT }, &who_holds_json());
+    is(
+        ToInstance::Profile { number: 3, seconds: 10 },
+        r#"{"type":"profile","number":3,"seconds":10}"#,
+    );
     is(ToInstance::Holds(hold()), &hold_json());
 }
 

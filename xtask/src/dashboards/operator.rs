@@ -124,6 +124,13 @@ fn topologies() -> Row {
                     "{{condition}}",
                 )],
             ),
+            Panel::new(
+                Lines,
+                "Waiting for somebody",
+                "short",
+                "How many topologies do not come to work until somebody does something, by what.",
+                &[("sum by (reason) (egret_topology_blocked{n})", "{{reason}}")],
+            ),
         ],
     }
 }

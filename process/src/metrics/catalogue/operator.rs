@@ -25,6 +25,11 @@ super::metrics! {
         ["namespace", "topology", "condition", "status"], "0 or 1",
         "1 for the status that the condition of the topology has: `true`, `false`, `unknown`."),
         "", "";
+    TOPOLOGY_BLOCKED = Gauge("egret_topology_blocked", ["namespace", "topology", "reason"],
+        "0 or 1",
+        "1 for the reason why the topology does not come to work until somebody does something: \
+         `ConfigMissing`, `Crashing`, `ImageUnavailable`, `PlanRefused`, `PodsUnschedulable`."),
+        "", "";
     CERTIFICATE_EXPIRY = Gauge("egret_certificate_expiry_timestamp_seconds",
         ["namespace", "topology"], "seconds",
         "When the first certificate of the topology's pods ends, since 1970. They are renewed \
