@@ -3,20 +3,16 @@
 // Also in the fixtures, which clippy does not take for tests.
 #![allow(clippy::unwrap_used)]
 
-use egret_e2e::{
-    Cluster, Deployed, Namespace,
-    installed::{NAMESPACE, SELECTOR},
-    wait::Wait,
-};
+#[path = "host/prometheus.rs"]
+mod prometheus;
+
+use egret_e2e::{Cluster, Deployed, Namespace};
+use prometheus::{Prometheus, Target, is_installed, operator};
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs::{self, File},
-    net::TcpListener,
-    process::{Child, Command, Output, Stdio},
     time::Duration,
 };
-use tempfile::TempDir;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Trees that are acked before the topology pauses.
@@ -36,95 +32,7 @@ bolts:
 - {name: end, component: discard, inputs: [{from: sort}, {from: words}]}
 ";
 
-/// Where metrics are served, and labels that Kubernetes would give.
-struct Target {
-    address: String,
-    namespace: String,
-    instance: String,
-}
-
-/// A Prometheus on the host, which reaches pods by their addresses. Debian's finds no pods by
-/// itself, so it is told of them, with the labels that `docs/monitoring.md` relabels.
-struct Prometheus {
-    process: Child,
-    dir: TempDir,
-    address: String,
-}
-
-fn run(program: &str, args: &[&str]) -> std::io::Result<Output> {
-    Command::new(program).args(args).stdin(Stdio::null()).output()
-}
-
-/// Whether there is one; it is installed where there is none, if we may.
-fn is_installed() -> bool {
-    let programs = ["prometheus", "promtool"];
-    let answers = || {
-        let answer = |program: &&str| run(program, &["--version"]);
-        programs.iter().map(answer).all(|answer| answer.is_ok_and(|said| said.status.success()))
-    };
-    if !answers() {
-        // It is tried; whether it worked is seen by what is there afterwards.
-        let _ = run("apt-get", &["install", "-y", "--no-install-recommends", "prometheus"]);
-    }
-    let there = answers();
-    if !there {
-        eprintln!("SKIPPED: there is no Prometheus here: apt-get install prometheus");
-    }
-    there
-}
-
 impl Prometheus {
-    fn start(targets: &[Target]) -> Prometheus {
-        let dir = tempfile::tempdir().unwrap();
-        let configs = targets.iter().map(|Target { address, namespace, instance }| {
-            json!({"targets": [address], "labels": {"namespace": namespace, "instance": instance}})
-        });
-        let job = json!({"job_name": "egret", "honor_labels": true,
-                         "static_configs": configs.collect::<Vec<_>>()});
-        let config = json!({"global": {"scrape_interval": "1s"}, "scrape_configs": [job]});
-        let file = dir.path().join("prometheus.yml");
-        fs::write(&file, config.to_string()).unwrap();
-        // Free a moment ago; nobody else here asks for ports by number.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let address = format!("127.0.0.1:{port}");
-        let process = Command::new("prometheus")
-            .arg(format!("--config.file={}", file.display()))
-            .arg(format!("--storage.tsdb.path={}", dir.path().join("data").display()))
-            .arg(format!("--web.listen-address={address}"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(File::create(dir.path().join("stderr")).unwrap())
-            .spawn()
-            .unwrap();
-        Prometheus { process, dir, address }
-    }
-
-    /// The answer to a query: labels and values.
-    fn query(&self, query: &str) -> Result<Vec<(Value, f64)>, String> {
-        let server = format!("http://{}", self.address);
-        let output = run("promtool", &["query", "instant", "--format=json", &server, query]);
-        let output = output.map_err(|error| error.to_string())?;
-        if !output.status.success() {
-            return Err(String::from_utf8_lossy(&output.stderr).into_owned());
-        }
-        let rows: Vec<Value> = serde_json::from_slice(&output.stdout).map_err(|e| e.to_string())?;
-        let row = |row: &Value| {
-            let value = row["value"][1].as_str().and_then(|value| value.parse().ok());
-            (row["metric"].clone(), value.unwrap_or(f64::NAN))
-        };
-        Ok(rows.iter().map(row).collect())
-    }
-
-    /// Waits until the answer satisfies somebody.
-    fn until(&self, query: &str, good: impl Fn(&[(Value, f64)]) -> bool) -> Vec<(Value, f64)> {
-        let wait = Wait::new("Prometheus", query, PATIENCE).log(self.dir.path().join("stderr"));
-        let found = wait.until(|| {
-            let rows = self.query(query)?;
-            if good(&rows) { Ok(rows) } else { Err(format!("{rows:?}")) }
-        });
-        found.unwrap_or_else(|error| panic!("{error}"))
-    }
-
     /// A number.
     fn number(&self, query: &str) -> f64 {
         let rows = self.until(query, |rows| rows.len() == 1);
@@ -135,14 +43,6 @@ impl Prometheus {
     fn sums(&self, metric: &str, by: &str) -> BTreeMap<String, f64> {
         let rows = self.until(&format!("sum by ({by}) ({metric})"), |rows| !rows.is_empty());
         rows.into_iter().map(|(labels, sum)| (label(&labels, by), sum)).collect()
-    }
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        // Whether it has ended already or not.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 
@@ -161,19 +61,6 @@ fn pods(topology: &Deployed<'_>, namespace: &Namespace) -> Vec<Target> {
         instance: pod.name.clone(),
     };
     pods.iter().map(target).collect()
-}
-
-/// The operator that there is.
-fn operator(cluster: &Cluster) -> Target {
-    let args = ["get", "pods", "--selector", SELECTOR, "--output", "json"];
-    let pods: Value = serde_json::from_str(&cluster.operator_kubectl(&args).unwrap()).unwrap();
-    let live = |pod: &&Value| pod["metadata"]["deletionTimestamp"].is_null();
-    let pod = pods["items"].as_array().unwrap().iter().find(live).unwrap();
-    Target {
-        address: format!("{}:8080", pod["status"]["podIP"].as_str().unwrap()),
-        namespace: NAMESPACE.to_owned(),
-        instance: label(&pod["metadata"], "name"),
-    }
 }
 
 /// Each tree that ended was timed, and each tuple of an edge was sent, received and executed once.
@@ -242,7 +129,7 @@ fn prometheus_reads_pods_on_two_nodes_and_the_operator_and_all_of_it_adds_up() {
     assert_eq!(topology.condition("Ready", "True", PATIENCE).unwrap(), "Running");
     let mut targets = pods(&topology, &namespace);
     targets.push(operator(&cluster));
-    let prometheus = Prometheus::start(&targets);
+    let prometheus = Prometheus::start(&targets, None);
     for Target { namespace, instance, .. } in &targets {
         let up = format!(r#"up{{namespace="{namespace}", instance="{instance}"}} == 1"#);
         prometheus.until(&up, |rows| rows.len() == 1);
