@@ -14,6 +14,7 @@ use crate::{
     small_buffers,
     spawn::Running,
     stall,
+    watcher::{Watched, Watcher},
 };
 use anyhow::{Context, anyhow, ensure};
 use std::{
@@ -50,10 +51,16 @@ pub(crate) fn measure(
     let running = Running::start(&mut command, log)?;
     let mut topology = Topology { egret, running, pods: Vec::new() };
     topology.await_first_tuple()?;
+    let watcher = egret.watched.then(|| topology.watched()).transpose()?;
     let mut run = match egret.stalls {
         true => stall::watch(&topology)?,
         false => topology.windows(plan)?,
     };
+    if let Some(watcher) = watcher {
+        let looks = watcher.end().context("it was not watched")?;
+        run.values.insert("looks".to_owned(), looks.rounds as f64);
+        run.values.insert("tuples_seen".to_owned(), looks.tuples as f64);
+    }
     topology.running.interrupt()?;
     let (summary, status) = topology.running.end(END_WITHIN)?;
     let drained = status.code() == Some(INTERRUPTED);
@@ -151,6 +158,21 @@ impl Topology<'_> {
         }
         let seconds = START_WITHIN.as_secs();
         anyhow::bail!("no tuple was done within {seconds} s\n{}", self.running.tail())
+    }
+
+    /// From now on everybody looks.
+    fn watched(&self) -> anyhow::Result<Watcher> {
+        let tree = Tree::of(self.running.pid())?;
+        let run = tree.parts().find_map(|part| match part {
+            Part::Manager(_, dir) => dir.parent().map(Path::to_owned),
+            _ => None,
+        });
+        Watcher::start(Watched {
+            pods: self.pods.clone(),
+            run: run.context("there is no stream manager")?,
+            from: self.egret.spout,
+            to: self.egret.sink,
+        })
     }
 
     /// Lets time pass; an error if the topology ends meanwhile.

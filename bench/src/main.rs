@@ -2,6 +2,7 @@
 //!
 //! `cargo xtask bench` builds and runs it; docs/performance.md says how to read what it prints.
 
+mod ask;
 mod attended;
 mod ceiling;
 mod check;
@@ -28,6 +29,7 @@ mod spawn;
 mod stall;
 mod table;
 mod targets;
+mod watcher;
 
 use std::process::ExitCode;
 

@@ -1,8 +1,8 @@
 //! The metrics page of a stream manager.
 
-use anyhow::{Context, ensure};
+use crate::ask;
+use anyhow::Context;
 use std::{
-    io::{Read, Write},
     net::{SocketAddr, TcpStream},
     time::Duration,
 };
@@ -17,19 +17,12 @@ pub(crate) struct Page(String);
 impl Page {
     /// Asks for it.
     pub(crate) fn fetch(address: SocketAddr) -> anyhow::Result<Page> {
-        let asked = || -> std::io::Result<String> {
-            let mut stream = TcpStream::connect_timeout(&address, ANSWER_WITHIN)?;
+        let asked = || {
+            let stream = TcpStream::connect_timeout(&address, ANSWER_WITHIN)?;
             stream.set_read_timeout(Some(ANSWER_WITHIN))?;
-            stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n")?;
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer)?;
-            Ok(answer)
+            ask::get(stream, "/metrics")
         };
-        let answer = asked().with_context(|| format!("cannot read metrics from {address}"))?;
-        let (head, body) = answer.split_once("\r\n\r\n").context("the answer has no body")?;
-        let status = head.lines().next().unwrap_or_default();
-        ensure!(status.contains(" 200 "), "{address} answers `{status}`");
-        Ok(Page(body.to_owned()))
+        asked().map(Page).with_context(|| format!("cannot read metrics from {address}"))
     }
 
     /// The sum of all samples of a metric that carry all these labels.

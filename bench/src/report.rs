@@ -84,9 +84,27 @@ impl Window {
 }
 
 impl Run {
+    /// CPU time of all processes per tuple.
+    pub(crate) fn cpu_per_tuple(&self) -> Option<f64> {
+        let done: u64 = self.windows.iter().map(|window| window.done).sum();
+        let cpu: f64 = self.windows.iter().map(Window::all_cpu).sum();
+        (done > 0 && cpu > 0.0).then(|| cpu / done as f64)
+    }
+
     /// Tuples (or bytes) per second.
     pub(crate) fn rate(&self) -> Option<Spread> {
         Spread::of(self.windows.iter().map(Window::rate))
+    }
+}
+
+impl Measured {
+    /// How much more CPU time a tuple takes with the second variant than with the first, pair by
+    /// pair; 0.03 is 3 %.
+    pub(crate) fn extra(&self) -> Option<Spread> {
+        let [first, second] = &self.variants[..] else { return None };
+        let pairs = first.runs.iter().zip(&second.runs);
+        let extra = |(a, b): (&Run, &Run)| Some(b.cpu_per_tuple()? / a.cpu_per_tuple()? - 1.0);
+        Spread::of(pairs.filter_map(extra))
     }
 }
 

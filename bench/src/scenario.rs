@@ -59,6 +59,8 @@ pub(crate) struct Egret {
     pub(crate) small_buffers: bool,
     /// A bolt sleeps, and what that does to the other path is looked at.
     pub(crate) stalls: bool,
+    /// Everybody looks at it who may.
+    pub(crate) watched: bool,
 }
 
 /// How fast a paced spout emits.

@@ -15,6 +15,7 @@ fn word_count(set: &[&str]) -> Egret {
         pace: None,
         small_buffers: false,
         stalls: false,
+        watched: false,
     }
 }
 
@@ -107,7 +108,7 @@ fn scenario(name: &'static str, about: &'static str, variants: Vec<Variant>) -> 
 
 /// Every scenario, in the order in which they run.
 pub(crate) fn all() -> Vec<Scenario> {
-    [rates(), latencies(), own()].concat()
+    [rates(), latencies(), prices(), own()].concat()
 }
 
 /// Rates beside those of others.
@@ -193,6 +194,32 @@ fn latencies() -> Vec<Scenario> {
     ]
 }
 
+/// What is paid for acks, and for being seen.
+fn prices() -> Vec<Scenario> {
+    vec![
+        Scenario {
+            rounds: 3,
+            ..scenario(
+                "acks",
+                "the price of acks: the same word count tracked and untracked",
+                vec![variant("acked", word_count(&[])), variant("unacked", at_most_once(&[]))],
+            )
+        },
+        Scenario {
+            rounds: 10,
+            ..scenario(
+                "watched",
+                "the price of being seen: metrics, probes, the page and tuples of an edge each \
+                 second, or nobody",
+                vec![
+                    variant("unwatched", word_count(&[])),
+                    variant("watched", Egret { watched: true, ..word_count(&[]) }),
+                ],
+            )
+        },
+    ]
+}
+
 /// What Egret is compared with itself, or with the bytes that QUIC alone moves.
 fn own() -> Vec<Scenario> {
     let sizes = |sizes: &[u32]| -> Vec<Variant> {
@@ -220,14 +247,6 @@ fn own() -> Vec<Scenario> {
             ]
             .concat(),
         ),
-        Scenario {
-            rounds: 3,
-            ..scenario(
-                "acks",
-                "the price of acks: the same word count tracked and untracked",
-                vec![variant("acked", word_count(&[])), variant("unacked", at_most_once(&[]))],
-            )
-        },
         scenario(
             "pending",
             "what maxPending does to rate and latency",

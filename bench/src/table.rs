@@ -6,6 +6,9 @@ use crate::{
     report::{Measured, Row, Run},
 };
 
+/// The scenario whose pairs are compared.
+const WATCHED: &str = "watched";
+
 const HEADINGS: [&str; 7] =
     ["", "per second", "least to most", "per CPU second", "p50", "p99", "p99.9"];
 
@@ -109,6 +112,11 @@ fn remarks(measured: &Measured) -> Vec<String> {
             remarks.push(format!("{name}: {}", details.join(", ")));
         }
     }
+    if let (WATCHED, Some(extra)) = (measured.name.as_str(), measured.extra()) {
+        let [median, min, max] = [extra.median, extra.min, extra.max].map(|one| one * 100.0);
+        let pairs = format!("{min:+.1} to {max:+.1}; 3 at most");
+        remarks.push(format!("being watched takes {median:+.1} % CPU time per tuple ({pairs})"));
+    }
     if let Some(drift) = measured.drift {
         let percent = drift * 100.0;
         let verdict = if percent.abs() > 5.0 { ": the machine was not quiet" } else { "" };
@@ -153,6 +161,28 @@ mod tests {
         let window = Window { seconds: 1.0, done, ..Window::default() };
         let run = Run { windows: vec![window], ..Run::default() };
         Row { name: name.to_owned(), payload, runs: vec![run], ..Row::default() }
+    }
+
+    #[test]
+    fn what_being_watched_costs_is_told_of_pairs() {
+        let run = |cpu: f64| {
+            let cpu = [("main".to_owned(), cpu)].into();
+            Run { windows: vec![Window { seconds: 1.0, done: 100, cpu }], ..Run::default() }
+        };
+        let row = |name: &str, cpus: &[f64]| Row {
+            name: name.to_owned(),
+            runs: cpus.iter().map(|cpu| run(*cpu)).collect(),
+            ..Row::default()
+        };
+        let measured = Measured {
+            name: WATCHED.to_owned(),
+            about: String::new(),
+            // The first is measured once more at the end.
+            variants: vec![row("no", &[1.0, 2.0, 9.0]), row("yes", &[1.01, 2.1])],
+            drift: None,
+        };
+        let text = text(&measured);
+        assert!(text.contains("takes +3.0 % CPU time per tuple (+1.0 to +5.0;"), "{text}");
     }
 
     #[test]
