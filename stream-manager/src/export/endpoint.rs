@@ -48,15 +48,16 @@ impl Environment {
 
     /// Where to send, if the plan asks for this base address.
     pub(super) fn endpoint(&self, planned: Option<&str>) -> Result<Uri, String> {
-        let text = match (planned, &self.traces, &self.base) {
-            (None, Some(traces), _) => traces.clone(),
-            (Some(base), _, _) => below(base),
-            (None, None, base) => below(base.as_deref().unwrap_or(DEFAULT)),
+        let base = self.base.as_deref().unwrap_or(DEFAULT);
+        let (given, text) = match (planned, self.traces.as_deref()) {
+            (None, Some(traces)) => (traces, traces.to_owned()),
+            (Some(planned), _) => (planned, below(planned)),
+            (None, None) => (base, below(base)),
         };
-        let uri: Uri = text.parse().map_err(|error| format!("`{text}` is no address: {error}"))?;
+        let uri: Uri = text.parse().map_err(|error| format!("`{given}` is no address: {error}"))?;
         if uri.scheme_str() != Some("http") || uri.host().is_none() {
             return Err(format!(
-                "`{text}` does not start with http://; run a collector near the pods that sends \
+                "`{given}` does not start with http://; run a collector near the pods that sends \
                  on by https"
             ));
         }
