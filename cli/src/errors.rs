@@ -2,12 +2,15 @@
 
 use crate::{
     output,
-    ui::find::{self, Place, Which},
+    ui::{
+        find::{self, Place, Which},
+        look::look,
+    },
 };
 use clap::Args;
 use egret_process::Exit;
 use egret_ui::{
-    api::{Api, Query},
+    api::Api,
     live::now_ms,
     snapshot::{Snapshot, Task},
 };
@@ -41,12 +44,7 @@ pub(crate) fn main(options: &Options) -> Exit {
 }
 
 async fn show(options: &Options, api: &impl Api) -> Exit {
-    let answer = api.answer(Query::Snapshot).await;
-    let snapshot = answer.map_err(|refusal| refusal.words().to_owned()).and_then(|json| {
-        let useless = |error| format!("the answer is of no use: {error}");
-        serde_json::from_slice::<Snapshot>(&json).map_err(useless)
-    });
-    match snapshot {
+    match look(api).await {
         Ok(snapshot) => output::print(&listed(&snapshot, &options.component, now_ms())),
         Err(why) => {
             eprintln!("error: {why}");

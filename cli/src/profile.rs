@@ -8,16 +8,15 @@ mod summary;
 use crate::cluster;
 use crate::{
     output,
-    ui::find::{self, Place, Which},
+    ui::{
+        find::{self, Place, Which},
+        look::look,
+    },
 };
 use clap::{Args, ValueHint};
 use egret_process::Exit;
 use egret_topology::{id::PodId, suggest};
-use egret_ui::{
-    api::{Api, Query},
-    ask::Connection,
-    snapshot::{Snapshot, Task},
-};
+use egret_ui::{api::Api, ask::Connection, snapshot::Task};
 use egret_wire::profile::Profile;
 use std::{fs, path::PathBuf, time::Duration};
 use tokio::{net::UnixStream, time::timeout};
@@ -114,10 +113,7 @@ async fn recorded(
     api: &impl Api,
     place: &Place,
 ) -> Result<(String, Profile), String> {
-    let answer = api.answer(Query::Snapshot).await;
-    let answer = answer.map_err(|refusal| refusal.words().to_owned())?;
-    let snapshot: Snapshot = serde_json::from_slice(&answer)
-        .map_err(|error| format!("the answer is of no use: {error}"))?;
+    let snapshot = look(api).await?;
     let seconds = options.seconds;
     let (what, pod, target) = if options.process == STREAM_MANAGER {
         let pod = PodId(options.pod);

@@ -5,14 +5,14 @@ mod terminal;
 
 use crate::{
     output,
-    ui::find::{self, Place, Which},
+    ui::{
+        find::{self, Place, Which},
+        look::look,
+    },
 };
 use clap::Args;
 use egret_process::Exit;
-use egret_ui::{
-    api::{Api, Query},
-    snapshot::Snapshot,
-};
+use egret_ui::{api::Api, snapshot::Snapshot};
 use screen::{Paint, Size};
 use std::{
     io::{self, IsTerminal},
@@ -82,10 +82,4 @@ async fn print_once(api: &impl Api) -> Result<Exit, String> {
 fn has_rates(snapshot: &Snapshot) -> bool {
     let mut known = snapshot.tasks.iter().filter(|task| task.known).peekable();
     known.peek().is_some() && known.all(|task| task.flow.emitted_rate.is_some())
-}
-
-/// What the topology is doing now.
-async fn look(api: &impl Api) -> Result<Snapshot, String> {
-    let answer = api.answer(Query::Snapshot).await.map_err(|refusal| refusal.words().to_owned())?;
-    serde_json::from_slice(&answer).map_err(|error| format!("the answer is of no use: {error}"))
 }

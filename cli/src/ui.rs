@@ -1,6 +1,7 @@
 //! `egret ui`: a page that shows a running topology, on this machine or on a cluster.
 
 pub(crate) mod find;
+pub(crate) mod look;
 
 use clap::Args;
 use egret_process::Exit;

@@ -2,10 +2,10 @@
 //! when it ends, however it ends.
 
 use super::{
-    EVERY, look,
+    EVERY,
     screen::{self, Line, Paint, Size},
 };
-use crate::run::signals::Signals;
+use crate::{run::signals::Signals, ui::look::look};
 use crossterm::{
     cursor,
     event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers},
