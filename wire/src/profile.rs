@@ -55,7 +55,8 @@ pub struct Stack {
 impl Profile {
     /// All samples.
     pub fn samples(&self) -> u64 {
-        self.stacks.iter().map(|stack| stack.samples).sum()
+        // A peer may claim any number.
+        self.stacks.iter().fold(0, |all, stack| all.saturating_add(stack.samples))
     }
 }
 

@@ -33,11 +33,11 @@ impl Node<'_> {
 pub(super) fn svg(title: &str, profile: &Profile) -> String {
     let mut all = Node::default();
     for stack in &profile.stacks {
-        all.samples += stack.samples;
+        all.samples = all.samples.saturating_add(stack.samples);
         let mut node = &mut all;
         for name in names(profile, stack) {
             node = node.calls.entry(name).or_default();
-            node.samples += stack.samples;
+            node.samples = node.samples.saturating_add(stack.samples);
         }
     }
     let rows = all.depth() + 1;
@@ -94,7 +94,7 @@ impl Drawing<'_> {
         let mut before = before;
         for (name, call) in &node.calls {
             self.draw(name, call, before, row + 1);
-            before += call.samples;
+            before = before.saturating_add(call.samples);
         }
     }
 }

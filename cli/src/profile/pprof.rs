@@ -41,7 +41,7 @@ fn message(profile: &Profile) -> Vec<u8> {
         let known = stack.functions.iter().filter(|id| (**id as usize) < profile.functions.len());
         known.rev().for_each(|id| sample.number(1, u64::from(*id) + 1));
         sample.number(2, stack.samples);
-        sample.number(2, stack.samples * period);
+        sample.number(2, stack.samples.saturating_mul(period));
         let mut label = Message::default();
         label.number(1, thread);
         label.number(2, strings.number(&stack.thread));
@@ -64,8 +64,8 @@ fn message(profile: &Profile) -> Vec<u8> {
     }
     let period_type = value_type(&mut strings, "cpu", "nanoseconds");
     strings.all.iter().for_each(|text| all.bytes(field::STRING, text.as_bytes()));
-    all.number(field::TIME_NANOS, profile.started_ms * 1_000_000);
-    all.number(field::DURATION_NANOS, profile.for_ms * 1_000_000);
+    all.number(field::TIME_NANOS, profile.started_ms.saturating_mul(1_000_000));
+    all.number(field::DURATION_NANOS, profile.for_ms.saturating_mul(1_000_000));
     all.message(field::PERIOD_TYPE, period_type);
     all.number(field::PERIOD, period);
     all.0

@@ -21,13 +21,14 @@ pub(super) fn table(title: &str, profile: &Profile) -> String {
     }
     // In a function itself, and in what it calls.
     let mut counts = vec![(0u64, 0u64); profile.functions.len()];
+    let add = |count: &mut u64, more| *count = count.saturating_add(more);
     for stack in &profile.stacks {
         let known = |id: &&u32| (**id as usize) < counts.len();
         let within: BTreeSet<u32> = stack.functions.iter().filter(known).copied().collect();
         if let Some(last) = stack.functions.last().filter(known) {
-            counts[*last as usize].0 += stack.samples;
+            add(&mut counts[*last as usize].0, stack.samples);
         }
-        within.into_iter().for_each(|id| counts[id as usize].1 += stack.samples);
+        within.into_iter().for_each(|id| add(&mut counts[id as usize].1, stack.samples));
     }
     let mut order: Vec<usize> = (0..counts.len()).filter(|id| counts[*id].1 > 0).collect();
     order.sort_by_key(|id| Reverse(counts[*id]));
