@@ -104,9 +104,11 @@ impl Manager {
     pub(crate) fn settle(&self, task: TaskId, splits: BTreeMap<String, u64>) {
         let Some(plan) = self.plan() else { return };
         let Some(component) = plan.component_of(task) else { return };
-        let mut positions = self.positions.borrow_mut();
-        let refused = positions.get_or_insert_default().settle(&component.name, splits);
-        drop(positions);
+        let refused = match &mut *self.positions.borrow_mut() {
+            Some(positions) => positions.settle(&component.name, splits),
+            // No spout has opened: whoever tells this must not let others open at the beginning.
+            None => return,
+        };
         self.moved(refused);
     }
 

@@ -19,6 +19,7 @@ use egret_topology::{
     plan::{PlanIndex, RunState},
 };
 use egret_wire::control::Phase;
+
 /// The task half of a spout.
 pub struct SpoutTask {
     pub(crate) core: TaskCore,
