@@ -43,6 +43,9 @@ pub struct RunOptions {
     /// Folder with ca.pem, cert.pem and key.pem of this task
     #[arg(long)]
     pub identity: PathBuf,
+    /// Which of all pods of the topology its own is, so that its lives come after those of others
+    #[arg(long, env = "EGRET_BIRTH", default_value_t = 0)]
+    pub birth: u32,
     /// Exit when this process is no longer the parent
     #[arg(long)]
     pub parent_pid: Option<u32>,

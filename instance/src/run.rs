@@ -107,14 +107,14 @@ async fn compose(registry: Registry, options: &RunOptions) -> Result<Ended, Stri
         pod: Identity::Pod { uid: options.uid.clone(), pod: PodId(options.pod) },
         uid: options.uid.clone(),
         task: TaskId(options.task),
-        incarnation: incarnation(),
+        incarnation: Incarnation::beginning(options.birth, wall_ms(), None),
     };
     let mut backoff = Backoff::new(dialer.incarnation.0);
     let first = loop {
         match dialer.register().await {
             Ok(registration) => break registration,
             Err(Unregistered::Outdated(newest)) => {
-                dialer.incarnation = Incarnation(newest.0 + 1);
+                dialer.incarnation = Incarnation(newest.0.saturating_add(1));
             }
             Err(Unregistered::Refused(why)) => return Err(why),
             Err(Unregistered::Unreachable(why)) => {
@@ -202,11 +202,12 @@ fn user(outcome: Result<TaskEnded, oneshot::error::RecvError>) -> Ended {
     }
 }
 
-/// A life is named by when it began: a later one is greater without anybody keeping count. Should a
-/// clock run backwards, the stream manager says which life it knows and the next one is taken.
-fn incarnation() -> Incarnation {
+/// Lives of a pod are named by when they began: a later one is greater without anybody keeping
+/// count. Should a clock run backwards, the stream manager says which life it knows and the next
+/// one is taken.
+fn wall_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Incarnation(since.as_micros() as u64)
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Why a registration did not come about.

@@ -72,7 +72,7 @@ impl Flow {
         let (pods, answered) = (plan.plan().pods.len(), answers.pods.len());
         flow.in_force = answered == pods && answers.pods.iter().all(|pod| pod.revision == revision);
         for pod in &answers.pods {
-            flow.queued += pod.queued_bytes;
+            flow.queued = flow.queued.saturating_add(pod.queued_bytes);
             if let Some(peer) = pod.peers_down.first() {
                 flow.unlinked.get_or_insert_with(|| format!("pod {} to pod {peer}", pod.pod));
             }
@@ -85,8 +85,11 @@ impl Flow {
 
     fn add(&mut self, plan: &PlanIndex, task: &TaskStatus) {
         let total = &task.total;
-        self.pending += total.roots.pending;
-        self.moved += total.executed + total.emitted + total.acked + total.failed;
+        // Instances may report anything, and what is pending must not add up to nothing.
+        self.pending = self.pending.saturating_add(total.roots.pending);
+        for moved in [total.executed, total.emitted, total.acked, total.failed] {
+            self.moved = self.moved.saturating_add(moved);
+        }
         if plan.is_spout(task.task) {
             self.spouts_off &= !matches!(total.phase, Phase::Starting | Phase::Active);
         }

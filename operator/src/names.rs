@@ -11,6 +11,8 @@ pub const TOPOLOGY: &str = "egret.dev/topology";
 pub const POD: &str = "egret.dev/pod";
 /// Label of Secrets that hold a CA, with the topology's uid.
 pub const CA_OF: &str = "egret.dev/ca-of";
+/// Variable that tells processes which of all pods of the topology theirs is.
+pub const BIRTH: &str = "EGRET_BIRTH";
 /// Annotation with the life of a pod.
 pub const LIFE: &str = "egret.dev/life";
 /// Annotation with the definition that a pod was made of.

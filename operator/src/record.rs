@@ -39,6 +39,10 @@ pub enum Stage {
 pub struct PodRecord {
     /// Which of its lives this is, from 1.
     pub life: u32,
+    /// Which of all pods of the topology this life is, from 1: what its processes are counted by,
+    /// since the clocks of nodes differ.
+    #[serde(default)]
+    pub birth: u32,
     /// Digest of what it is made of.
     pub definition: String,
     /// Where its stream manager listens, or did in the life before.
@@ -48,6 +52,14 @@ pub struct PodRecord {
     /// not.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub replaced: u64,
+}
+
+impl PodRecord {
+    fn begin(&mut self, births: &mut u32) {
+        self.life = self.life.saturating_add(1);
+        *births = births.saturating_add(1);
+        self.birth = *births;
+    }
 }
 
 /// A pod whose lives end by themselves soon after each other.
@@ -70,7 +82,7 @@ const LATELY_MS: u64 = 120_000;
 
 /// Bytes of a spec that a record keeps, as JSON: with the packing plan of the largest topology a
 /// ConfigMap, which ends at 1 MiB, has room for that much.
-const MAX_ACCEPTED: usize = 96 << 10;
+const MAX_ACCEPTED: usize = 80 << 10;
 
 /// A pod that ends by itself this soon after its predecessor is not replaced before: where a node
 /// refuses each of them there would be a new one every second.
@@ -113,6 +125,9 @@ pub struct Record {
     /// The pods of the packing plan, in their order; those of earlier plans behind them keep their
     /// lives, so that no name is used twice.
     pub pods: Vec<PodRecord>,
+    /// How many lives of pods have begun.
+    #[serde(default)]
+    pub births: u32,
     /// Images of the data plane.
     pub images: Images,
     /// Where the topology is.
@@ -209,11 +224,15 @@ impl Record {
             match self.pods.get_mut(i) {
                 Some(pod) if pod.definition == definition => {}
                 Some(pod) => {
-                    pod.life = pod.life.saturating_add(1);
+                    pod.begin(&mut self.births);
                     pod.definition = definition;
                     self.ends = None;
                 }
-                None => self.pods.push(PodRecord { life: 1, definition, ..PodRecord::default() }),
+                None => {
+                    let mut pod = PodRecord { definition, ..PodRecord::default() };
+                    pod.begin(&mut self.births);
+                    self.pods.push(pod);
+                }
             }
         }
         let count = self.packing.pods.len();
@@ -240,7 +259,7 @@ impl Record {
     pub fn replace(&mut self, id: PodId, now: u64, ended: Option<&str>) {
         if let Some(pod) = self.pods.get_mut(id.0 as usize) {
             let again = now < pod.replaced.saturating_add(LATELY_MS);
-            pod.life = pod.life.saturating_add(1);
+            pod.begin(&mut self.births);
             pod.replaced = now;
             if let Some(why) = ended.filter(|_| again) {
                 let why = why.chars().filter(|c| !c.is_control()).take(MAX_ENDED).collect();
@@ -264,7 +283,7 @@ impl Record {
     /// All pods begin a new life.
     pub fn replace_all(&mut self) {
         for pod in &mut self.pods {
-            pod.life = pod.life.saturating_add(1);
+            pod.begin(&mut self.births);
             pod.address = None;
         }
         self.ends = None;
@@ -344,6 +363,19 @@ mod tests {
         assert_eq!(lives(&record), [1, 2]);
         record.replace(PodId(0), 5, None);
         assert_eq!(lives(&record), [2, 2]);
+    }
+
+    #[test]
+    fn a_pod_is_born_after_all_before_it_wherever_its_tasks_were() {
+        let births = |record: &Record| record.pods().map(|(_, pod)| pod.birth).collect::<Vec<_>>();
+        let mut record = Record::new("u", 0);
+        record.take_packing(packing(2), vec!["x".into(), "y".into()]);
+        assert_eq!(births(&record), [1, 2]);
+        record.replace(PodId(0), 5, None);
+        record.take_packing(packing(3), vec!["x".into(), "z".into(), "w".into()]);
+        assert_eq!(births(&record), [3, 4, 5]);
+        record.replace_all();
+        assert_eq!(births(&record), [6, 7, 8]);
     }
 
     #[test]
@@ -445,7 +477,8 @@ mod tests {
         record.take_packing(packing, vec!["d".repeat(32); MAX_PODS as usize]);
         for pod in &mut record.pods {
             let address = Some("[2001:db8:1111:2222:3333:4444:5555:6666]:4738".parse().unwrap());
-            *pod = PodRecord { life: u32::MAX, replaced: u64::MAX, address, ..pod.clone() };
+            let (life, birth, replaced) = (u32::MAX, u32::MAX, u64::MAX);
+            *pod = PodRecord { life, birth, replaced, address, ..pod.clone() };
         }
         record.take_accepted(&Value::from("s".repeat(MAX_ACCEPTED - 2)));
         assert!(record.accepted.is_some());

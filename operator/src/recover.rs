@@ -37,6 +37,7 @@ pub fn recover(
         revision: revision.saturating_add(UNTOLD),
         epoch: Epoch(u32::try_from(epoch).unwrap_or(u32::MAX)),
         pods: lives(pods),
+        births: births(now),
         ..Record::new(uid, now)
     };
     let state = status.and_then(|status| status.state.as_deref());
@@ -55,6 +56,12 @@ fn stage(state: Option<&str>, newest: bool, has_pods: bool) -> Stage {
         _ if has_pods => Stage::Starting,
         _ => Stage::Down,
     }
+}
+
+/// More than there can have been: as if a pod had begun each minute since 2020.
+fn births(now: u64) -> u32 {
+    const NEW_YEAR_2020: u64 = 1_577_836_800_000;
+    u32::try_from(now.saturating_sub(NEW_YEAR_2020) / 60_000).unwrap_or(u32::MAX)
 }
 
 /// The newest life of each pod.
@@ -114,6 +121,13 @@ mod tests {
             ..TopologyStatus::default()
         };
         assert_eq!(recover("u", 5, Some(&most), &[], None).unwrap().epoch, Epoch(u32::MAX));
+    }
+
+    #[test]
+    fn pods_are_born_after_all_that_nobody_remembers() {
+        let now = 1_800_000_000_000;
+        let record = recover("u", now, Some(&told("Running")), &[pod(0, 3)], None).unwrap();
+        assert!(record.births > 1_000_000 && record.births < 1 << 24, "{}", record.births);
     }
 
     #[test]

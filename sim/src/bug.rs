@@ -28,6 +28,16 @@ pub enum Bug {
     DeliverTwice,
     /// Two data frames of a lane change places.
     Swap,
+    /// Tasks group by another plan: keys go anywhere.
+    ScatterKeys,
+    /// Tasks group by another plan: All reaches one task.
+    SkipSome,
+    /// A data frame of another epoch is passed on as one of this.
+    Disguise,
+    /// An instance is sent an older plan than it has.
+    OldPlan,
+    /// A frame is forgotten at the end.
+    Leftover,
     /// A writer ignores the credit of its stream.
     IgnoreWindow,
     /// The streams of a link share one window.
@@ -40,6 +50,8 @@ pub enum Bug {
     ReuseLife,
     /// A life that was replaced still writes positions.
     FencedWrites,
+    /// Lives in a pod that took the place of another are counted by the clock alone.
+    ForgetBirth,
     /// A report lacks some of its latencies.
     LoseLatency,
     /// A loss is not told to the instances of the pod that noticed.
@@ -48,7 +60,7 @@ pub enum Bug {
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Bug; 18] = [
+    pub const ALL: [Bug; 24] = [
         Bug::ForgetRoot,
         Bug::PositionAhead,
         Bug::AckEarly,
@@ -59,12 +71,18 @@ impl Bug {
         Bug::LooseLimit,
         Bug::DeliverTwice,
         Bug::Swap,
+        Bug::ScatterKeys,
+        Bug::SkipSome,
+        Bug::Disguise,
+        Bug::OldPlan,
+        Bug::Leftover,
         Bug::IgnoreWindow,
         Bug::SharedWindow,
         Bug::Miscount,
         Bug::LoseEnds,
         Bug::ReuseLife,
         Bug::FencedWrites,
+        Bug::ForgetBirth,
         Bug::LoseLatency,
         Bug::SilentLoss,
     ];
@@ -81,10 +99,15 @@ impl Bug {
             Bug::LooseLimit => Invariant::MaxPending,
             Bug::DeliverTwice => Invariant::AtMostOnce,
             Bug::Swap => Invariant::InOrder,
+            Bug::ScatterKeys => Invariant::KeyAtOneTask,
+            Bug::SkipSome => Invariant::Grouping,
+            Bug::Disguise => Invariant::OwnEpoch,
+            Bug::OldPlan => Invariant::PlansRise,
+            Bug::Leftover => Invariant::NothingLeft,
             Bug::IgnoreWindow => Invariant::Credit,
             Bug::SharedWindow => Invariant::StallIsLocal,
             Bug::Miscount => Invariant::Conserved,
-            Bug::LoseEnds | Bug::SilentLoss => Invariant::Progress,
+            Bug::LoseEnds | Bug::SilentLoss | Bug::ForgetBirth => Invariant::Progress,
             Bug::ReuseLife | Bug::FencedWrites => Invariant::Identity,
             Bug::LoseLatency => Invariant::Totals,
         }

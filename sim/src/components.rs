@@ -131,7 +131,7 @@ fn emit(
         };
         let fields = (i64::from(uid), key, pack(pieces), orders.pad.as_slice());
         let tasks = out.emit_with(options, fields)?.to_vec();
-        observed.witness().emitted(uid, &tasks);
+        observed.witness().emitted(uid, (&stream.name, key, direct), &tasks);
     }
     Ok(())
 }

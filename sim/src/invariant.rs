@@ -25,6 +25,14 @@ pub enum Invariant {
     AtMostOnce = 8,
     /// Tuples arrive in the order of their emission, per source, destination and life.
     InOrder = 11,
+    /// A key goes to one task under a plan, or to one of two by PartialKey.
+    KeyAtOneTask = 12,
+    /// All reaches every task once, Direct the task that is named, Shuffle all alike.
+    Grouping = 13,
+    /// No frame of another epoch is executed.
+    OwnEpoch = 14,
+    /// Epoch and revision that a process works under never fall.
+    PlansRise = 15,
     /// Bytes in flight stay within credit, bytes that wait within their budget.
     Credit = 21,
     /// A consumer that stalls holds back only what flows to it.
@@ -33,10 +41,14 @@ pub enum Invariant {
     Conserved = 23,
     /// Once faults heal, everything comes to its end in time, with every line where it belongs.
     Progress = 24,
+    /// When all is stopped, nothing is left: no root, no timer, no frame, no stream in use.
+    NothingLeft = 25,
     /// No two lives share an identity, and one that was replaced changes nothing that lasts.
     Identity = 26,
     /// Histograms and counters add up.
     Totals = 30,
+    /// Of the simulator itself: the same seed does the same. Not in the catalogue.
+    SameTrace = 99,
 }
 
 impl Invariant {

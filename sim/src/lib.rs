@@ -48,6 +48,18 @@ pub struct Outcome {
     pub last: Vec<String>,
 }
 
+impl Outcome {
+    /// Another run of the same seed must have come to the same, event by event.
+    pub fn compare(&mut self, again: &Outcome) {
+        let (first, second) = ((self.digest, self.events), (again.digest, again.events));
+        if first != second && self.violation.is_none() {
+            let what = format!("two runs differ: {first:x?} and {second:x?} (trace, events)");
+            self.violation =
+                Some(Violation { invariant: Invariant::SameTrace, at: self.virtual_ns, what });
+        }
+    }
+}
+
 /// How to run a seed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {

@@ -20,6 +20,7 @@ use std::{
 Examples:
   egret-sim --seeds 1000            seeds 0 to 999
   egret-sim --from 5000 --seeds 100
+  egret-sim --seeds 100 --twice     each of them twice: the same must happen
   egret-sim --seed 42 --verbose     one seed, with its scenario and what happened last"
 )]
 struct Arguments {
@@ -41,6 +42,9 @@ struct Arguments {
     /// Instead of the seeds' own scenarios: one consumer that stalls
     #[arg(long)]
     stall: bool,
+    /// Run each seed twice, and see that the same happens
+    #[arg(long)]
+    twice: bool,
     /// Threads; default: one per processor
     #[arg(long)]
     jobs: Option<usize>,
@@ -110,7 +114,10 @@ fn many(arguments: &Arguments) -> usize {
                     if seed >= to {
                         break;
                     }
-                    let outcome = egret_sim::run_with(seed, options);
+                    let mut outcome = egret_sim::run_with(seed, options);
+                    if arguments.twice {
+                        outcome.compare(&egret_sim::run_with(seed, options));
+                    }
                     events.fetch_add(outcome.events, Relaxed);
                     virtual_ns.fetch_add(outcome.virtual_ns, Relaxed);
                     met.lock().unwrap_or_else(PoisonError::into_inner).add(&outcome.met);

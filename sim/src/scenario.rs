@@ -70,6 +70,8 @@ pub(crate) struct Net {
     /// Latency of a packet, and what chance may add.
     pub(crate) latency: u64,
     pub(crate) jitter: u64,
+    /// Packets between pods that are lost and sent again, per mille.
+    pub(crate) loss: u64,
     /// Credit per stream.
     pub(crate) window: u64,
     /// Limit of the account of an incoming stream of a stream manager.
@@ -78,6 +80,19 @@ pub(crate) struct Net {
     pub(crate) bridge: u64,
     /// Time between reports.
     pub(crate) report: u64,
+}
+
+impl Net {
+    /// How long a packet takes at most, unless chance will have it lost again and again.
+    pub(crate) fn slowest(&self) -> u64 {
+        let once = self.latency + self.jitter;
+        if self.loss > 0 { once + 3 * self.resend() } else { once }
+    }
+
+    /// After this time a packet is sent again: as QUIC probes.
+    pub(crate) fn resend(&self) -> u64 {
+        3 * (self.latency + self.jitter) + 25 * MS
+    }
 }
 
 /// What happens to single frames during the fault phase, in ten thousandths.
@@ -89,6 +104,14 @@ pub(crate) struct Noise {
     pub(crate) again: u64,
     /// Does not arrive.
     pub(crate) lost: u64,
+    /// Arrives besides as a frame of another epoch.
+    pub(crate) foreign: u64,
+}
+
+impl Noise {
+    pub(crate) fn sum(&self) -> u64 {
+        self.twice + self.again + self.lost + self.foreign
+    }
 }
 
 impl Scenario {
@@ -124,7 +147,7 @@ impl Scenario {
     /// Whether nothing goes wrong at all.
     pub(crate) fn is_calm(&self) -> bool {
         let noise = self.noise;
-        self.faults.is_empty() && noise.lost + noise.twice + noise.again == 0
+        self.faults.is_empty() && noise.sum() == 0
     }
 
     pub(crate) fn is_tracked(&self) -> bool {
@@ -237,6 +260,7 @@ fn net(rng: &mut Rng) -> Net {
     Net {
         latency,
         jitter: rng.pick(&[latency / 4, latency, 4 * latency]),
+        loss: if rng.chance(200) { rng.between(1, 50) } else { 0 },
         window: rng.pick(&[4 << 10, 16 << 10, 64 << 10, 256 << 10]),
         stream_bytes: rng.pick(&[2 << 10, 16 << 10, 64 << 10, 256 << 10]),
         bridge: rng.pick(&[0, 5_000, 50_000]),
@@ -246,7 +270,8 @@ fn net(rng: &mut Rng) -> Net {
 
 fn noise(rng: &mut Rng) -> Noise {
     let mut rate = |chance, most| if rng.chance(chance) { rng.between(1, most) } else { 0 };
-    Noise { twice: rate(400, 300), again: rate(400, 300), lost: rate(250, 100) }
+    let (twice, again, lost) = (rate(400, 300), rate(400, 300), rate(250, 100));
+    Noise { twice, again, lost, foreign: rate(150, 10) }
 }
 
 /// Pauses, and at times an early end.

@@ -33,13 +33,19 @@ pub enum Situation {
     InboxFull,
     /// A frame came twice, again, or not at all.
     FrameMistreated,
+    /// A plan was not taken over because it could not be written.
+    PlanNotWritten,
+    /// A life took a greater number since the wall clock had been moved back.
+    LifeRenamed,
+    /// A pod was replaced, and its disk was gone.
+    PodReplaced,
     /// A process stood still for so long that its links were given up.
     FrozenOut,
 }
 
 impl Situation {
     /// All of them.
-    pub const ALL: [Situation; 16] = [
+    pub const ALL: [Situation; 19] = [
         Situation::LinkReplaced,
         Situation::LifeRefused,
         Situation::ManagerReborn,
@@ -55,6 +61,9 @@ impl Situation {
         Situation::AccountFull,
         Situation::InboxFull,
         Situation::FrameMistreated,
+        Situation::PlanNotWritten,
+        Situation::LifeRenamed,
+        Situation::PodReplaced,
         Situation::FrozenOut,
     ];
 }

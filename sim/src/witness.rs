@@ -7,6 +7,7 @@
 
 mod end;
 mod frames;
+pub(crate) mod groupings;
 mod lives;
 mod trackers;
 mod trees;
@@ -16,11 +17,13 @@ use crate::{
     invariant::{Invariant, Violation},
     scenario::{Input, Scenario},
 };
+use egret_core::budget::Budget;
 use egret_topology::{
     id::{Incarnation, TaskId},
     plan::PlanIndex,
 };
 use egret_wire::data::Roots;
+use groupings::Edges;
 use lives::LifeRecord;
 use smallvec::SmallVec;
 use std::{
@@ -131,6 +134,9 @@ pub(crate) struct Witness {
     violation: Option<Violation>,
     now: u64,
     current: Life,
+    /// What waits in the lanes of the life that is running.
+    budget: Option<Budget>,
+    edges: Edges,
     plan: PlanIndex,
     tracked: bool,
     inputs: Vec<Input>,
@@ -151,6 +157,8 @@ impl Witness {
             violation: None,
             now: 0,
             current: 0,
+            budget: None,
+            edges: Edges::default(),
             plan: scenario.plan.clone(),
             tracked: scenario.is_tracked(),
             inputs: scenario.inputs.clone(),
@@ -170,8 +178,9 @@ impl Witness {
     }
 
     /// Whose user code runs from now on.
-    pub(crate) fn running(&mut self, life: Life) {
+    pub(crate) fn running(&mut self, life: Life, budget: &Budget) {
         self.current = life;
+        self.budget = Some(budget.clone());
     }
 
     /// The time of what follows.

@@ -102,6 +102,8 @@ enum Event {
         manager: usize,
     },
     Fault(usize),
+    /// Two pods of which one has heard nothing of the other for long give their link up.
+    GiveUp(PodId, PodId),
     State(usize),
     /// Everything is looked at.
     Watch,
@@ -182,6 +184,8 @@ pub(crate) struct World {
     streams: Vec<Stream>,
     /// Pairs of pods between which nothing passes, and until when.
     partitions: BTreeMap<(PodId, PodId), u64>,
+    /// The same from the first to the second only.
+    one_way: BTreeMap<(PodId, PodId), u64>,
     /// Processes that stand still, and until when.
     frozen: Vec<(End, u64)>,
     trace: Trace,
@@ -189,7 +193,6 @@ pub(crate) struct World {
     /// Since when no link or process was disturbed, and no task stalled.
     calm_since: u64,
     unstalled_since: u64,
-    last_incarnation: u64,
     met: Met,
     /// A bug that strikes once has struck.
     struck: bool,
@@ -214,12 +217,12 @@ impl World {
             connections: Vec::new(),
             streams: Vec::new(),
             partitions: BTreeMap::new(),
+            one_way: BTreeMap::new(),
             frozen: Vec::new(),
             trace: Trace::new(keep),
             stage: Stage::Running,
             calm_since: 0,
             unstalled_since: 0,
-            last_incarnation: 0,
             met: Met::default(),
             struck: false,
             scenario,
@@ -293,6 +296,7 @@ impl World {
             Event::Boot { pod } => self.boot(pod),
             Event::Push { manager } => self.push(manager),
             Event::Fault(fault) => self.fault(fault),
+            Event::GiveUp(a, b) => self.give_up(a, b),
             Event::State(state) => self.set_state(self.scenario.states[state].1),
             Event::Watch => self.watch(),
         }
@@ -334,9 +338,10 @@ impl World {
         self.calm_since = self.calm_since.max(self.now);
     }
 
-    /// Greater than any before; as a wall clock in microseconds would name it.
-    fn next_incarnation(&mut self) -> u64 {
-        self.last_incarnation = (self.now / 1000).max(self.last_incarnation + 1);
-        self.last_incarnation
+    /// The wall clock of a pod's node, in milliseconds since 1970.
+    fn wall_ms(&self, pod: PodId) -> u64 {
+        const NEW_YEAR_2026: u64 = 1_767_225_600_000;
+        let moved = self.pods[pod.0 as usize].clock.saturating_mul(1000);
+        (NEW_YEAR_2026 + self.now / MS).saturating_add_signed(moved)
     }
 }

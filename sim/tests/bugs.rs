@@ -3,7 +3,7 @@
 use egret_sim::{Bug, Invariant, Options, run_with};
 
 /// Seeds among which one must meet the bug.
-const SEEDS: u64 = 40;
+const SEEDS: u64 = 80;
 
 /// The bug must break its invariant in some seed, which holds without it.
 fn is_noticed(bug: Bug, stall: bool) {
@@ -69,6 +69,31 @@ fn frames_out_of_order_are_noticed() {
 }
 
 #[test]
+fn a_key_at_two_tasks_is_noticed() {
+    is_noticed(Bug::ScatterKeys, false);
+}
+
+#[test]
+fn a_task_that_all_does_not_reach_is_noticed() {
+    is_noticed(Bug::SkipSome, false);
+}
+
+#[test]
+fn a_frame_of_another_epoch_that_is_executed_is_noticed() {
+    is_noticed(Bug::Disguise, false);
+}
+
+#[test]
+fn a_plan_older_than_the_last_is_noticed() {
+    is_noticed(Bug::OldPlan, false);
+}
+
+#[test]
+fn what_is_left_when_all_is_stopped_is_noticed() {
+    is_noticed(Bug::Leftover, false);
+}
+
+#[test]
 fn bytes_beyond_credit_are_noticed() {
     is_noticed(Bug::IgnoreWindow, false);
 }
@@ -104,6 +129,11 @@ fn a_write_of_a_life_that_was_replaced_is_noticed() {
 }
 
 #[test]
+fn a_pod_on_a_node_whose_clock_is_behind_is_noticed_if_lives_go_by_the_clock() {
+    is_noticed(Bug::ForgetBirth, false);
+}
+
+#[test]
 fn a_latency_missing_from_the_histogram_is_noticed() {
     is_noticed(Bug::LoseLatency, false);
 }
@@ -121,10 +151,15 @@ fn every_invariant_has_a_bug_that_breaks_it() {
         MaxPending,
         AtMostOnce,
         InOrder,
+        KeyAtOneTask,
+        Grouping,
+        OwnEpoch,
+        PlansRise,
         Credit,
         StallIsLocal,
         Conserved,
         Progress,
+        NothingLeft,
         Identity,
         Totals,
     ];

@@ -58,7 +58,7 @@ pub(crate) async fn start(options: Options) -> Result<Rc<Manager>, Error> {
     }
     let endpoint = bind(&options, &credentials).await?;
     let left = files::load(&options);
-    let incarnation = left.next_incarnation();
+    let incarnation = left.next_incarnation(options.birth);
     let limits = Limits::default();
     let mut flow = Flow::new(options.pod, incarnation, left.reborn, limits);
     if let Some(plan) = left.plan {

@@ -38,14 +38,16 @@ pub(crate) struct Left {
     /// None: nobody has told them yet.
     pub(crate) positions: Option<Positions>,
     pub(crate) totals: BTreeMap<TaskId, TaskTotals>,
-    last: Incarnation,
+    last: Option<Incarnation>,
 }
 
 impl Left {
-    /// Greater than that of the last life, whatever the wall clock did.
-    pub(crate) fn next_incarnation(&self) -> Incarnation {
+    /// Greater than that of the last life, and than those of pods before, whatever the wall clock
+    /// did.
+    pub(crate) fn next_incarnation(&self, birth: u32) -> Incarnation {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Incarnation((now.as_nanos() as u64).max(self.last.0 + 1))
+        let wall_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        Incarnation::beginning(birth, wall_ms, self.last)
     }
 }
 
@@ -55,9 +57,10 @@ pub(crate) fn load(options: &Options) -> Left {
     let plan = plan.and_then(|plan| plan.map_err(|error| tracing::warn!("{error}")).ok());
     let totals: Option<Totals> = read(&options.dir.join(TOTALS));
     let reborn = totals.is_some() || plan.is_some();
+    let last = totals.as_ref().map(|totals| totals.incarnation);
     let totals = totals.unwrap_or_default();
     let positions = read(&options.dir.join(POSITIONS));
-    Left { reborn, plan, positions, totals: totals.tasks, last: totals.incarnation }
+    Left { reborn, plan, positions, totals: totals.tasks, last }
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> Option<T> {

@@ -32,6 +32,9 @@ pub struct Options {
     /// Directory of state; `identity/` in it holds ca.pem, cert.pem and key.pem
     #[arg(long)]
     pub dir: PathBuf,
+    /// Which of all pods of the topology this one is, so that its lives come after those of others
+    #[arg(long, env = "EGRET_BIRTH", default_value_t = 0)]
+    pub birth: u32,
     /// Process to die with
     #[arg(long)]
     pub parent_pid: Option<u32>,

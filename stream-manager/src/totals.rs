@@ -64,12 +64,12 @@ impl TaskTotals {
     pub(crate) fn registered(&mut self, incarnation: Incarnation) -> u32 {
         match self.incarnation {
             Some(known) if known != incarnation => {
-                self.restarts += 1;
+                self.restarts = self.restarts.saturating_add(1);
                 self.errors.reborn();
                 if self.error.is_some() {
-                    self.after_error += 1;
+                    self.after_error = self.after_error.saturating_add(1);
                 } else if self.live.phase == Phase::Closed {
-                    self.after_close += 1;
+                    self.after_close = self.after_close.saturating_add(1);
                 }
                 let mut over = std::mem::take(&mut self.live);
                 book_pending(&mut over);
@@ -103,7 +103,8 @@ impl TaskTotals {
         self.live.usage = report.usage;
         let idle = report.latency.is_empty() && report == self.live;
         for (micros, count) in report.latency.drain(..) {
-            *self.latency.entry(rounded(micros)).or_default() += count;
+            let known = self.latency.entry(rounded(micros)).or_default();
+            *known = known.saturating_add(count);
         }
         for (task, micros) in report.waited_for.drain(..) {
             // An instance may name whomever it likes.
@@ -195,9 +196,9 @@ impl TaskTotals {
 /// Nobody tracks the pending roots of a life that is over.
 fn book_pending(report: &mut TaskReport) {
     let RootCounts { pending, .. } = report.roots;
-    report.roots.failed += pending;
-    report.roots.orphaned += pending;
-    report.failed += pending;
+    more(&mut report.roots.failed, pending);
+    more(&mut report.roots.orphaned, pending);
+    more(&mut report.failed, pending);
     report.roots.pending = 0;
     report.unfinished = 0;
     report.heard = 0;
@@ -205,16 +206,21 @@ fn book_pending(report: &mut TaskReport) {
     report.outbox_bytes = 0;
 }
 
+/// An instance may report anything, so sums end where numbers do.
+fn more(sum: &mut u64, count: u64) {
+    *sum = sum.saturating_add(count);
+}
+
 /// Sums what can be summed; the rest is as the later life says.
 fn add(sum: &mut TaskReport, life: &TaskReport) {
     sum.roots.add(&life.roots);
-    sum.emitted += life.emitted;
-    sum.executed += life.executed;
-    sum.acked += life.acked;
-    sum.failed += life.failed;
-    sum.backpressure_us += life.backpressure_us;
-    sum.busy_us += life.busy_us;
-    sum.discarded += life.discarded;
+    more(&mut sum.emitted, life.emitted);
+    more(&mut sum.executed, life.executed);
+    more(&mut sum.acked, life.acked);
+    more(&mut sum.failed, life.failed);
+    more(&mut sum.backpressure_us, life.backpressure_us);
+    more(&mut sum.busy_us, life.busy_us);
+    more(&mut sum.discarded, life.discarded);
     sum.execute.add(&life.execute);
     sum.process.add(&life.process);
     sum.inbox_bytes = life.inbox_bytes;
@@ -272,6 +278,19 @@ mod tests {
         assert_eq!((emitted, acked, failed, pending), (13, 5, 6, 2));
         assert_eq!(total.roots.orphaned, 6);
         assert_eq!(total.failed, 6);
+    }
+
+    #[test]
+    fn an_instance_that_reports_any_number_makes_nothing_overflow() {
+        let mut totals = TaskTotals::default();
+        for life in 1..4 {
+            totals.registered(Incarnation(life));
+            let latency = vec![(5, u64::MAX), (5, u64::MAX)];
+            let more = TaskReport { latency, failed: u64::MAX, ..report(u64::MAX, 1, u64::MAX) };
+            totals.reported(more);
+        }
+        assert_eq!(totals.total().roots.emitted, u64::MAX);
+        assert_eq!(totals.status(TaskId(0)).latency, [(5, u64::MAX)]);
     }
 
     #[test]

@@ -11,7 +11,8 @@ impl Latency {
     pub fn of<'a>(counts: impl IntoIterator<Item = &'a (u64, u64)>) -> Latency {
         let mut latency = Latency::default();
         for (micros, count) in counts {
-            *latency.0.entry(*micros).or_default() += count;
+            let known = latency.0.entry(*micros).or_default();
+            *known = known.saturating_add(*count);
         }
         latency
     }
@@ -27,7 +28,7 @@ impl Latency {
 
     /// How many roots it counts.
     pub fn count(&self) -> u64 {
-        self.0.values().sum()
+        self.0.values().fold(0, |sum, count| sum.saturating_add(*count))
     }
 
     /// In seconds, `None` if nothing was measured.
@@ -38,9 +39,9 @@ impl Latency {
     /// The latency in seconds that this share of all roots kept within.
     pub fn quantile(&self, share: f64) -> Option<f64> {
         let rank = (self.count() as f64 * share).ceil().max(1.0) as u64;
-        let mut seen = 0;
+        let mut seen = 0u64;
         self.0.iter().find_map(|(micros, count)| {
-            seen += count;
+            seen = seen.saturating_add(*count);
             (seen >= rank).then(|| seconds(*micros))
         })
     }

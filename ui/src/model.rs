@@ -117,7 +117,7 @@ impl Model {
             connected: count(|task| task.connected),
             ended: count(|task| matches!(task.phase, Phase::Ended | Phase::Closed)),
             restarts: all.iter().map(|task| u64::from(task.restarts)).sum(),
-            pending: all.iter().map(|task| task.pending).sum(),
+            pending: all.iter().map(|task| task.pending).fold(0, u64::saturating_add),
             latency: if spout { self.latencies(ids) } else { None },
             // Known when edges and all components are.
             holds_back: false,

@@ -26,8 +26,9 @@ pub(crate) const STAGES: [&str; 12] = [
     "e2e",
 ];
 
-/// Seeds of one simulation stage.
+/// Seeds of one simulation stage, and how many of them run twice to be compared.
 const SEEDS: &str = "1000";
+const SEEDS_TWICE: &str = "100";
 
 /// How a stage ended.
 enum Outcome {
@@ -158,9 +159,13 @@ fn sim(root: &Path) -> Outcome {
     if !root.join("sim/src/main.rs").exists() {
         return Outcome::Skipped("there is no simulator to run yet".into());
     }
-    let mut command = vec!["cargo", "run", "--release", "--locked", "--package", "egret-sim"];
-    command.extend(["--", "--seeds", SEEDS]);
-    let ended = stage::run(root, &command, &[], |_| false);
+    let command = ["cargo", "run", "--release", "--locked", "--package", "egret-sim", "--"];
+    let twice = [&command[..], &["--seeds", SEEDS_TWICE, "--twice"]].concat();
+    let ended = stage::run(root, &twice, &[], |_| false);
+    if !ended.ok {
+        return Outcome::Failed(ended.output);
+    }
+    let ended = stage::run(root, &[&command[..], &["--seeds", SEEDS]].concat(), &[], |_| false);
     let last = ended.output.lines().last().unwrap_or_default().to_owned();
     judge(ended, &last)
 }

@@ -45,7 +45,10 @@ pub(super) fn stream_manager(of: &Blueprint<'_>, pod: &PackedPod) -> Value {
             "--dir", names::DIR,
             "--log-json",
         ],
-        "env": [{"name": "OTEL_RESOURCE_ATTRIBUTES", "value": resource(of, pod)}],
+        "env": [
+            {"name": "OTEL_RESOURCE_ATTRIBUTES", "value": resource(of, pod)},
+            birth(of, pod),
+        ],
         "restartPolicy": "Always",
         "ports": [
             {"name": "links", "containerPort": names::LINK_PORT, "protocol": "UDP"},
@@ -70,6 +73,13 @@ fn resource(of: &Blueprint<'_>, pod: &PackedPod) -> String {
     let life = of.record.pod(pod.id).map_or(0, |record| record.life);
     let name = names::pod(of.owner.name, pod.id, life);
     format!("k8s.pod.name={name},k8s.namespace.name={}", of.owner.namespace)
+}
+
+/// Which of all pods of the topology this one is. A variable, since binaries of users may be older
+/// than the operator, and arguments that they do not know are an error.
+fn birth(of: &Blueprint<'_>, pod: &PackedPod) -> Value {
+    let birth = of.record.pod(pod.id).map_or(0, |record| record.birth);
+    json!({"name": names::BIRTH, "value": birth.to_string()})
 }
 
 /// The container of a task.
@@ -97,10 +107,10 @@ pub(super) fn instance(
         "securityContext": security_context(),
         "volumeMounts": mounts(component, task),
     });
-    let (env, env_from) = (environment(component), sources(component));
-    if !env.is_empty() {
-        container["env"] = env.into();
-    }
+    let (mut env, env_from) = (environment(component), sources(component));
+    // Behind those of the user: the last of a name counts.
+    env.push(birth(of, pod));
+    container["env"] = env.into();
     if !env_from.is_empty() {
         container["envFrom"] = env_from.into();
     }

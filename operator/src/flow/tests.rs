@@ -99,6 +99,19 @@ fn a_plan_is_linked_when_all_tasks_links_and_edges_are_there() {
 }
 
 #[test]
+fn what_is_pending_does_not_add_up_to_nothing() {
+    let mut answers =
+        answers([task(0, Phase::Inactive, u64::MAX, 5), task(1, Phase::Inactive, 1, 5)]);
+    answers.pods[0].queued_bytes = u64::MAX;
+    answers.pods[1].queued_bytes = 1;
+    let flow = Flow::of(&plan(), &answers);
+    assert_eq!((flow.pending, flow.queued), (u64::MAX, u64::MAX));
+    let mut watch = Watch::default();
+    watch.look(0, &flow);
+    assert!(!watch.is_drained(60_000, &flow, Delivery::AtLeastOnce));
+}
+
+#[test]
 fn answers_of_an_older_plan_prove_nothing() {
     let mut answers = answers([task(0, Phase::Ended, 0, 5), task(1, Phase::Ended, 0, 5)]);
     assert!(Flow::of(&plan(), &answers).has_ended());

@@ -58,12 +58,13 @@ impl Source {
         let key = i64::from(piece % 17);
         let fields = (i64::from(uid), key, pack(&[piece]), self.orders.pad.as_slice());
         let stream = &self.orders.streams[stream];
-        let tasks = match direct(stream, &self.orders.to, key) {
+        let direct = direct(stream, &self.orders.to, key);
+        let tasks = match direct {
             Some(task) => out.emit_direct(task, &stream.name, fields, root)?,
             None => out.emit_to(&stream.name, fields, root)?,
         };
         let tasks = tasks.to_vec();
-        self.observed.witness().emitted(uid, &tasks);
+        self.observed.witness().emitted(uid, (&stream.name, key, direct), &tasks);
         Ok(())
     }
 

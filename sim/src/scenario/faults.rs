@@ -27,6 +27,13 @@ pub(crate) enum Fault {
         b: PodId,
         lasts: u64,
     },
+    /// Nothing passes from one pod to another, and what the other says arrives. Long: the link is
+    /// given up.
+    OneWay {
+        from: PodId,
+        to: PodId,
+        lasts: u64,
+    },
     /// An instance is killed and respawned.
     KillTask {
         task: TaskId,
@@ -44,6 +51,23 @@ pub(crate) enum Fault {
         pod: PodId,
         back_after: u64,
         notice: u64,
+    },
+    /// A pod is gone with its disk; another takes its place, maybe on a node with another clock.
+    ReplacePod {
+        pod: PodId,
+        back_after: u64,
+        notice: u64,
+        clock: i64,
+    },
+    /// The wall clock of a pod's node is moved by this many seconds.
+    MoveClock {
+        pod: PodId,
+        by: i64,
+    },
+    /// Nothing can be written to the disk of a pod.
+    FillDisk {
+        pod: PodId,
+        lasts: u64,
     },
     /// Another life of a task starts while the last one still runs.
     Twin {
@@ -76,7 +100,7 @@ pub(super) fn draw(rng: &mut Rng, plan: &PhysicalPlan, heals_at: u64) -> Vec<(u6
         _ => rng.between(6, 16),
     };
     // Some seeds know one kind of fault only, so that each is met without the noise of others.
-    let only = rng.chance(300).then(|| rng.below(10) as usize);
+    let only = rng.chance(300).then(|| rng.below(KINDS.len() as u64) as usize);
     // In others all goes wrong at about the same time.
     let burst = rng.chance(300).then(|| rng.between(50, heals_at / MS - 500));
     let mut faults: Vec<(u64, Fault)> = (0..count)
@@ -96,8 +120,8 @@ fn one(rng: &mut Rng, plan: &PhysicalPlan, only: Option<usize>) -> Fault {
     let a = rng.below(pods);
     let b = (a + 1 + rng.below(pods.saturating_sub(1))) % pods;
     let (pod, other) = (PodId(a as u32), PodId(b as u32));
-    let kind = only.unwrap_or_else(|| rng.weighted(&[3, 3, 2, 4, 3, 1, 1, 3, 1, 1]));
-    let kind = if pods == 1 && matches!(kind, 0 | 2) { 3 } else { kind };
+    let kind = only.unwrap_or_else(|| rng.weighted(&KINDS));
+    let kind = if pods == 1 && matches!(kind, 0 | 2 | 10) { 3 } else { kind };
     match kind {
         0 => Fault::CutPeers { a: pod, b: other, notice: (notice(rng), notice(rng)) },
         1 => Fault::CutInstance { task, notice: (notice(rng), notice(rng)) },
@@ -107,9 +131,24 @@ fn one(rng: &mut Rng, plan: &PhysicalPlan, only: Option<usize>) -> Fault {
         5 => Fault::KillPod { pod, back_after: back(rng), notice: notice(rng) },
         6 => Fault::Twin { task },
         7 => Fault::FreezeTask { task, lasts: rng.between(10, 6000) * MS },
-        8 => Fault::FreezeManager { pod, lasts: rng.between(10, 6000) * MS },
-        _ => Fault::Stall { task, lasts: rng.pick(&[100, 1000, 5000]) * MS },
+        8 => Fault::FreezeManager { pod, lasts: rng.between(10, 12_000) * MS },
+        9 => Fault::Stall { task, lasts: rng.pick(&[100, 1000, 5000]) * MS },
+        10 => Fault::OneWay { from: pod, to: other, lasts: rng.between(10, 8000) * MS },
+        11 => {
+            let (back_after, notice) = (back(rng), notice(rng));
+            Fault::ReplacePod { pod, back_after, notice, clock: clock(rng) }
+        }
+        12 => Fault::MoveClock { pod, by: clock(rng) },
+        _ => Fault::FillDisk { pod, lasts: rng.between(100, 5000) * MS },
     }
+}
+
+/// How often each kind occurs among others.
+const KINDS: [u64; 14] = [3, 3, 2, 4, 3, 1, 1, 3, 1, 1, 2, 1, 1, 1];
+
+/// Seconds that a clock is moved by: an hour to and fro, or what no time server would bear.
+fn clock(rng: &mut Rng) -> i64 {
+    rng.pick(&[-3600, -60, -1, 0, 1, 60, 3600])
 }
 
 /// A reset is noticed at once, silence after a while.

@@ -30,6 +30,7 @@ impl Scenario {
             net: Net {
                 latency: MS / 2,
                 jitter: MS / 8,
+                loss: 0,
                 window: 64 << 10,
                 stream_bytes: 64 << 10,
                 bridge: 5_000,

@@ -200,6 +200,7 @@ impl Witness {
                 source,
                 counter,
                 uid: uid(values)?,
+                epoch: header.epoch,
                 edge: ids.id(counter),
                 roots: roots.clone(),
             });

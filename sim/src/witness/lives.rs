@@ -3,7 +3,7 @@
 use super::{Held, Life, Uid, Witness, trackers::Shadow};
 use crate::invariant::Invariant;
 use bytes::Bytes;
-use egret_topology::id::{Incarnation, TaskId};
+use egret_topology::id::{Epoch, Incarnation, TaskId};
 use egret_wire::data::{RootId, Roots};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -13,6 +13,7 @@ pub(super) struct Delivery {
     pub(super) source: Life,
     pub(super) counter: u64,
     pub(super) uid: Uid,
+    pub(super) epoch: Epoch,
     pub(super) edge: u64,
     pub(super) roots: Roots,
 }
@@ -73,6 +74,22 @@ impl Witness {
         life
     }
 
+    /// A life that had not begun takes a greater number, since a greater one was here.
+    pub(crate) fn renamed(&mut self, life: Life, incarnation: Incarnation) {
+        let (task, before) = (self.lives[life].task, self.lives[life].incarnation);
+        self.life_of.remove(&(task, before));
+        self.lives[life].incarnation = incarnation;
+        let other = self.life_of.insert((task, incarnation), life);
+        self.expect(other.is_none(), Invariant::Identity, || {
+            format!("a second process is life {incarnation} of task {task}")
+        });
+    }
+
+    /// Whether a process was this life.
+    pub(crate) fn has_lived(&self, task: TaskId, incarnation: Incarnation) -> bool {
+        self.life_of.contains_key(&(task, incarnation))
+    }
+
     /// A process is killed: what it would have done later has not happened.
     pub(crate) fn killed(&mut self, life: Life) {
         self.lives[life].killed = Some(self.now);
@@ -86,6 +103,14 @@ impl Witness {
             format!("life {incarnation} of task {task} registers, {newer:?} was here already")
         });
         self.lives[life].registered = Some(at);
+    }
+
+    /// A disk is gone: what was settled there may settle again.
+    pub(crate) fn disk_lost(&mut self) {
+        self.settled.clear();
+        for record in &mut self.lives {
+            record.saved = false;
+        }
     }
 
     /// A life of a stream manager has written what it knows.

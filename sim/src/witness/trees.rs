@@ -1,7 +1,10 @@
 //! Tuple trees as user code grows them.
 
-use super::{Emission, Handle, Held, Kind, NO_UID, Sunk, Uid, Witness, lives::Delivery};
+use super::{
+    Emission, Handle, Held, Kind, NO_UID, Sunk, Uid, Witness, groupings::Sent, lives::Delivery,
+};
 use crate::invariant::Invariant;
+use egret_core::limits::LANE_BYTES;
 use egret_topology::id::TaskId;
 use smallvec::SmallVec;
 
@@ -43,8 +46,16 @@ impl Witness {
         uid
     }
 
-    /// The tuple was emitted to these tasks.
-    pub(crate) fn emitted(&mut self, uid: Uid, tasks: &[TaskId]) {
+    /// The tuple was emitted, on a stream and under a key, to these tasks.
+    pub(crate) fn emitted(
+        &mut self,
+        uid: Uid,
+        (stream, key, direct): (&str, i64, Option<TaskId>),
+        tasks: &[TaskId],
+    ) {
+        // All bytes that wait are less than one lane may hold, so no lane is full.
+        let free = self.budget.as_ref().is_some_and(|budget| budget.outbox_bytes() < LANE_BYTES);
+        self.judge_groupings(Sent { stream, key, direct, tasks, free });
         let copies = tasks.len() as u32;
         self.emissions[uid as usize].promised = copies;
         for root in self.emissions[uid as usize].roots.clone() {
@@ -62,23 +73,32 @@ impl Witness {
         let life = self.current;
         let task = self.lives[life].task;
         self.lives[life].executed += 1;
+        let (mut foreign, epoch) = (None, self.plan.plan().epoch);
         let delivery = loop {
             match self.lives[life].deliveries.pop_front() {
+                // Of another epoch: discarded by the guard, or it should have been.
+                Some(d) if d.epoch != epoch => {
+                    foreign = foreign.or((d.uid == uid).then_some(d.epoch))
+                }
                 // What is left out was discarded by the guard, or should have been.
                 Some(d) if d.uid != uid || self.lives[d.source].task != source => {}
                 Some(d) if self.lives[life].last.get(&d.source) >= Some(&d.counter) => {}
                 Some(d) => break d,
                 None => {
-                    self.accuse(
-                        Invariant::InOrder,
-                        format!(
-                            "task {task} executes tuple {uid} of task {source}: never delivered"
-                        ),
-                    );
+                    let what = match foreign {
+                        Some(epoch) => {
+                            (Invariant::OwnEpoch, format!("delivered in epoch {epoch:?}"))
+                        }
+                        None => (Invariant::InOrder, "never delivered".to_owned()),
+                    };
+                    let (invariant, what) = what;
+                    let what = format!("task {task} executes tuple {uid} of task {source}: {what}");
+                    self.accuse(invariant, what);
                     break Delivery {
                         source: life,
                         counter: 0,
                         uid,
+                        epoch,
                         edge: 0,
                         roots: Default::default(),
                     };

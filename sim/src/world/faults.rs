@@ -5,6 +5,7 @@ use super::{
     net::{Connection, End, Message, Stream},
 };
 use crate::{
+    bug::Bug,
     scenario::{
         MS,
         faults::{Fault, IDLE},
@@ -37,13 +38,15 @@ impl World {
             Fault::KillManager { pod, back_after, notice } => {
                 self.kill_manager(pod, back_after, notice);
             }
-            Fault::KillPod { pod, back_after, notice } => {
-                self.kill_manager(pod, back_after, notice);
-                let plan = self.plan.clone();
-                for task in plan.tasks_in(pod) {
-                    let late = self.rng.between(0, 300) * MS;
-                    self.kill_task(task.id, back_after + late, notice);
-                }
+            Fault::KillPod { pod, back_after, notice } => self.kill_pod(pod, back_after, notice),
+            Fault::OneWay { from, to, lasts } => self.part_one_way(from, to, lasts),
+            Fault::ReplacePod { pod, back_after, notice, clock } => {
+                self.replace_pod(pod, back_after, notice, clock);
+            }
+            Fault::MoveClock { pod, by } => self.pods[pod.0 as usize].clock = by,
+            Fault::FillDisk { pod, lasts } => {
+                self.pods[pod.0 as usize].full_until = self.now + lasts;
+                self.calm_since = self.calm_since.max(self.now + lasts + 1000 * MS);
             }
             Fault::Twin { task } => {
                 if self.current.contains_key(&task) {
@@ -162,6 +165,48 @@ impl World {
         }
         self.disturb();
         self.calm_since = self.calm_since.max(until);
+    }
+
+    /// The other hears, is not heard, and so gives the link up after a while; nobody dials.
+    fn part_one_way(&mut self, from: PodId, to: PodId, lasts: u64) {
+        let until = self.now + lasts;
+        self.one_way.insert((from, to), until);
+        if lasts >= IDLE {
+            self.schedule(self.now + IDLE, Event::GiveUp(from, to));
+        }
+        self.disturb();
+        self.calm_since = self.calm_since.max(until + IDLE);
+        self.unstalled_since = self.unstalled_since.max(until);
+    }
+
+    pub(super) fn give_up(&mut self, a: PodId, b: PodId) {
+        if self.one_way.get(&(a, b)).is_some_and(|until| *until > self.now) {
+            let late = self.rng.below(IDLE);
+            self.cut_peers(a, b, (0, late));
+        }
+    }
+
+    fn kill_pod(&mut self, pod: PodId, back_after: u64, notice: u64) {
+        self.kill_manager(pod, back_after, notice);
+        let plan = self.plan.clone();
+        for task in plan.tasks_in(pod) {
+            let late = self.rng.between(0, 300) * MS;
+            self.kill_task(task.id, back_after + late, notice);
+        }
+    }
+
+    /// What was on the disk of the pod is gone, positions too.
+    fn replace_pod(&mut self, pod: PodId, back_after: u64, notice: u64, clock: i64) {
+        if self.pods[pod.0 as usize].manager.is_none() {
+            // It is about to come back, and would find the disk of the next.
+            return;
+        }
+        self.kill_pod(pod, back_after, notice);
+        self.met.count(Situation::PodReplaced);
+        let born = 1 + self.pods.iter().map(|pod| pod.birth).max().unwrap_or(0);
+        let birth = if self.scenario.bug == Some(Bug::ForgetBirth) { 0 } else { born };
+        self.pods[pod.0 as usize] = super::manager::Pod { birth, clock, ..Default::default() };
+        self.observed.witness().disk_lost();
     }
 
     fn kill_task(&mut self, task: TaskId, back_after: u64, notice: u64) {

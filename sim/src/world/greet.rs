@@ -32,7 +32,11 @@ impl World {
         if !m.alive || m.dialing.contains_key(&peer) {
             return;
         }
-        let parted = self.partitions.get(&(m.pod, peer)).is_some_and(|until| *until > self.now);
+        let lasts = |until: Option<&u64>| until.is_some_and(|until| *until > self.now);
+        let pods = (m.pod, peer);
+        let parted = lasts(self.partitions.get(&pods))
+            || lasts(self.one_way.get(&pods))
+            || lasts(self.one_way.get(&(peer, m.pod)));
         match self.pods[peer.0 as usize].manager.filter(|_| !parted) {
             Some(other) => {
                 let connection = self.connection([End::Manager(manager), End::Manager(other)]);
@@ -168,9 +172,9 @@ impl World {
                 self.schedule(soon, Event::Save { manager, again: false });
                 self.attach(manager, Link::Instance(task), up.link, connection);
             }
-            Err(Refused::Outlived { .. }) => {
+            Err(Refused::Outlived { newest, .. }) => {
                 self.met.count(Situation::LifeRefused);
-                self.send(connection, 1, Message::Refused);
+                self.send(connection, 1, Message::Refused(newest));
             }
             Err(why) => self.accuse(Invariant::Protocol, format!("refused: {why}")),
         }

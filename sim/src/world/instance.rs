@@ -42,7 +42,13 @@ impl World {
     }
 
     pub(super) fn start_process(&mut self, task: TaskId) -> usize {
-        let mut incarnation = Incarnation(self.next_incarnation());
+        let pod = self.plan.pod_of(task).unwrap_or_default();
+        let birth = self.pods[pod.0 as usize].birth;
+        let mut incarnation = Incarnation::beginning(birth, self.wall_ms(pod), None);
+        while self.observed.witness().has_lived(task, incarnation) {
+            // No two processes of a pod begin in the same millisecond.
+            incarnation = Incarnation(incarnation.0 + 1);
+        }
         let last = self.processes.iter().rev().find(|process| process.task == task);
         if self.scenario.bug == Some(Bug::ReuseLife)
             && let Some(last) = last
@@ -52,7 +58,6 @@ impl World {
         let life = self.observed.witness().born(task, incarnation);
         self.note(Entry::Born(task, incarnation.0));
         self.disturb();
-        let pod = self.plan.pod_of(task).unwrap_or_default();
         self.processes.push(Process::new(task, incarnation, pod, life));
         let process = self.processes.len() - 1;
         self.schedule(self.now, Event::Connect { process });
@@ -91,10 +96,14 @@ impl World {
         if let Message::Assign { plan, positions, restarts } = message {
             return self.assigned(process, connection, plan, positions, restarts);
         }
-        if let Message::Refused = message {
+        if let Message::Refused(newest) = message {
             self.close(connection, 0);
-            return self.exit(process);
+            return self.outlived(process, newest);
         }
+        if let Message::Plan(plan) = &message {
+            self.judge_plan(process, plan);
+        }
+        let p = &mut self.processes[process];
         let Some(halves) = &mut p.halves else { return };
         match message {
             Message::Plan(plan) => halves.gateway.handle_plan(plan),
@@ -110,6 +119,17 @@ impl World {
         self.follow_up(process);
     }
 
+    /// Invariant 15.
+    fn judge_plan(&mut self, process: usize, plan: &PlanIndex) {
+        let p = &mut self.processes[process];
+        let plan = (plan.plan().epoch, plan.plan().revision);
+        let (task, before) = (p.task, std::mem::replace(&mut p.plan, plan));
+        if plan < before {
+            let what = format!("task {task} works under plan {plan:?} after {before:?}");
+            self.accuse(Invariant::PlansRise, what);
+        }
+    }
+
     fn assigned(
         &mut self,
         process: usize,
@@ -118,6 +138,7 @@ impl World {
         positions: BTreeMap<String, u64>,
         restarts: u32,
     ) {
+        self.judge_plan(process, &plan);
         let p = &mut self.processes[process];
         p.registered = true;
         p.backoff = 10 * MS;
@@ -164,7 +185,7 @@ impl World {
         positions: BTreeMap<String, u64>,
         restarts: u32,
     ) {
-        let plan = &self.loosened(plan);
+        let plan = &self.twisted(plan);
         let (now, p) = (self.now, &mut self.processes[process]);
         let (id, incarnation) = (p.task, p.incarnation);
         let (stats, metrics) = (Stats::default(), Metrics::default());
@@ -213,6 +234,20 @@ impl World {
             self.follow_up(process);
         }
         self.connect_later(process);
+    }
+
+    /// A greater life is known. Who has not begun yet is newer, and its clock was moved back.
+    fn outlived(&mut self, process: usize, newest: Incarnation) {
+        let p = &mut self.processes[process];
+        if p.halves.is_some() {
+            return self.exit(process);
+        }
+        self.met.count(Situation::LifeRenamed);
+        p.connection = None;
+        p.incarnation = Incarnation(newest.0.saturating_add(1));
+        let (life, incarnation) = (p.life, p.incarnation);
+        self.observed.witness().renamed(life, incarnation);
+        self.schedule(self.now, Event::Connect { process });
     }
 
     /// Another life runs: this one is wanted no more.

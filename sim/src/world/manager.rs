@@ -21,6 +21,12 @@ use std::collections::BTreeMap;
 pub(super) struct Pod {
     pub(super) manager: Option<usize>,
     pub(super) disk: Disk,
+    /// Among all pods of the topology that there ever were.
+    pub(super) birth: u32,
+    /// Seconds by which the wall clock of its node is wrong.
+    pub(super) clock: i64,
+    /// Until when nothing can be written to its disk.
+    pub(super) full_until: u64,
 }
 
 /// What a stream manager has written.
@@ -28,8 +34,8 @@ pub(super) struct Pod {
 pub(super) struct Disk {
     pub(super) plan: Option<PlanIndex>,
     pub(super) state: Kept,
-    /// A stream manager has run here before.
-    pub(super) reborn: bool,
+    /// The last stream manager that has run here.
+    pub(super) last: Option<Incarnation>,
 }
 
 /// What is written once a second, and when a task registers or ends.
@@ -100,11 +106,12 @@ impl World {
         if self.pods[pod.0 as usize].manager.is_some() {
             return;
         }
-        let incarnation = Incarnation(self.next_incarnation());
-        let disk = &mut self.pods[pod.0 as usize].disk;
+        let wall = self.wall_ms(pod);
+        let Pod { disk, birth, .. } = &mut self.pods[pod.0 as usize];
+        let incarnation = Incarnation::beginning(*birth, wall, disk.last);
         let limits = Limits { stream_bytes: self.scenario.net.stream_bytes, ..Limits::default() };
-        let mut flow = Flow::new(pod, incarnation, disk.reborn, limits);
-        disk.reborn = true;
+        let mut flow = Flow::new(pod, incarnation, disk.last.is_some(), limits);
+        disk.last = Some(incarnation);
         if let Some(plan) = disk.plan.clone() {
             // It was in force in the last life.
             self.met.count(Situation::ManagerReborn);
@@ -160,7 +167,14 @@ impl World {
             return;
         }
         let (now, m) = (self.now, &mut self.managers[manager]);
-        self.pods[m.pod.0 as usize].disk.plan = Some(plan.clone());
+        let pod = &mut self.pods[m.pod.0 as usize];
+        if pod.full_until > now {
+            // A plan that cannot be written is not in force; the operator pushes it again.
+            self.met.count(Situation::PlanNotWritten);
+            let later = now + self.rng.between(200, 1000) * MS;
+            return self.schedule(later, Event::Push { manager });
+        }
+        pod.disk.plan = Some(plan.clone());
         if let Err(why) = m.flow.set_plan(now, plan.clone()) {
             return self.accuse(Invariant::Protocol, format!("a plan is refused: {why}"));
         }
@@ -170,6 +184,7 @@ impl World {
         for (link, connection) in links {
             if matches!(link, Link::Instance(_)) {
                 self.send(connection, 1, Message::Plan(plan.clone()));
+                self.send_old_plan(connection, &plan);
             }
         }
         self.act(manager);
@@ -399,8 +414,11 @@ impl World {
     pub(super) fn save(&mut self, manager: usize, again: bool) {
         let m = &self.managers[manager];
         if m.alive {
-            self.pods[m.pod.0 as usize].disk.state = m.kept.clone();
-            self.observed.witness().saved(m.incarnation);
+            let pod = &mut self.pods[m.pod.0 as usize];
+            if pod.full_until <= self.now {
+                pod.disk.state = m.kept.clone();
+                self.observed.witness().saved(m.incarnation);
+            }
             if again {
                 self.schedule(self.now + 1000 * MS, Event::Save { manager, again });
             }

@@ -1,17 +1,18 @@
 //! What happens to frames and messages that should not: noise of the network, and deliberate bugs.
 
-use super::World;
-use crate::{bug::Bug, situation::Situation};
+use super::{World, net::Message};
+use crate::{bug::Bug, situation::Situation, witness::groupings::regrouped};
 use bytes::{Bytes, BytesMut};
 use egret_core::{
-    batch::{Completion, ToTask},
+    batch::{Batch, Completion, OutFrame, ToTask},
     gateway::Gateway,
 };
-use egret_topology::plan::PlanIndex;
+use egret_topology::{grouping::Grouping, id::Epoch, plan::PlanIndex};
 use egret_wire::{
     ack::{AckReader, AckWriter, Verdict},
     cut::Frame,
     header::{HEADER, Header, Kind},
+    preamble::{Class, StreamKey},
 };
 
 /// The header of a frame in one piece, and all of it.
@@ -46,15 +47,14 @@ impl World {
     /// What arrives instead of a frame: it, nothing, it twice, or an earlier one besides.
     pub(super) fn noise(&mut self, stream: usize, frame: Frame) -> Vec<Frame> {
         let noise = self.scenario.noise;
-        let quiet = noise.lost + noise.twice + noise.again == 0;
-        if quiet || self.now >= self.scenario.heals_at {
+        if noise.sum() == 0 || self.now >= self.scenario.heals_at {
             return vec![frame];
         }
         // QUIC loses nothing within a stream; marks are not numbered, so only what is can be
         // missed.
         let counted = matches!(frame.header.kind, Kind::Data | Kind::Ack);
         let chance = self.rng.below(10_000);
-        if chance < noise.twice + noise.lost + noise.again {
+        if chance < noise.sum() {
             self.met.count(Situation::FrameMistreated);
         }
         if chance < noise.twice {
@@ -65,6 +65,12 @@ impl World {
         }
         if chance < noise.twice + noise.lost {
             return Vec::new();
+        }
+        let foreign = chance >= noise.sum() - noise.foreign && chance < noise.sum();
+        if foreign && frame.header.kind == Kind::Data {
+            // Acks are numbered through all epochs, so one of another epoch has its own number.
+            let epoch = Epoch(frame.header.epoch.0 + 1 - 2 * (chance as u32 & 1));
+            return vec![under(&frame, Header { epoch, ..frame.header }), frame];
         }
         let last = self.streams[stream].last.replace(frame.clone());
         match last {
@@ -88,6 +94,7 @@ impl World {
                 vec![frame.clone(), under(&frame, header)]
             }
             (Some(Bug::Swap), Kind::Data) => self.swap(stream, frame),
+            (Some(Bug::Disguise), Kind::Data) => self.disguised(process, frame),
             (Some(Bug::Miscount), Kind::Data) => {
                 if let Some(halves) = &self.processes[process].halves
                     && !std::mem::replace(&mut self.struck, true)
@@ -98,6 +105,20 @@ impl World {
             }
             _ => vec![frame],
         }
+    }
+
+    /// The witness sees a frame of another epoch, the task one of its own.
+    fn disguised(&mut self, process: usize, frame: Frame) -> Vec<Frame> {
+        let epoch = Epoch(frame.header.epoch.0 + 1);
+        let p = &mut self.processes[process];
+        p.lengths.push_back(frame.len());
+        let life = p.life;
+        let foreign = under(&frame, Header { epoch, ..frame.header });
+        self.observed.witness().delivers(life, &foreign);
+        if let Some(halves) = &mut self.processes[process].halves {
+            let _ = halves.gateway.handle_frame(self.now, frame);
+        }
+        Vec::new()
     }
 
     /// Delivers the frame, and again under another number if a root is still pending then.
@@ -140,13 +161,51 @@ impl World {
         }
     }
 
-    /// A plan with room for more roots than there may be.
-    pub(super) fn loosened(&self, plan: &PlanIndex) -> PlanIndex {
-        let mut loose = plan.plan().clone();
-        loose.max_pending = loose.max_pending.saturating_mul(4);
-        match self.scenario.bug {
-            Some(Bug::LooseLimit) => PlanIndex::new(loose).unwrap_or_else(|_| plan.clone()),
-            _ => plan.clone(),
+    /// Another plan than there is, for a task to work by.
+    pub(super) fn twisted(&self, plan: &PlanIndex) -> PlanIndex {
+        let twisted = match self.scenario.bug {
+            Some(Bug::LooseLimit) => {
+                let mut loose = plan.plan().clone();
+                loose.max_pending = loose.max_pending.saturating_mul(4);
+                loose
+            }
+            Some(Bug::ScatterKeys) => regrouped(plan.plan(), |grouping| {
+                if matches!(grouping, Grouping::Fields { .. }) {
+                    *grouping = Grouping::Shuffle;
+                }
+            }),
+            Some(Bug::SkipSome) => regrouped(plan.plan(), |grouping| {
+                if matches!(grouping, Grouping::All) {
+                    *grouping = Grouping::Global;
+                }
+            }),
+            _ => return plan.clone(),
+        };
+        PlanIndex::new(twisted).unwrap_or_else(|_| plan.clone())
+    }
+
+    /// The plan before this one, behind it.
+    pub(super) fn send_old_plan(&mut self, connection: usize, plan: &PlanIndex) {
+        let mut old = plan.plan().clone();
+        old.revision -= 1;
+        if self.scenario.bug == Some(Bug::OldPlan)
+            && let Ok(old) = PlanIndex::new(old)
+        {
+            self.send(connection, 1, Message::Plan(old));
+        }
+    }
+
+    /// A frame that nobody sends any more.
+    pub(super) fn leave_over(&mut self, process: usize) {
+        let p = &mut self.processes[process];
+        if self.scenario.bug == Some(Bug::Leftover)
+            && let Some(halves) = &mut p.halves
+        {
+            let dest = self.plan.plan().tasks[0].id;
+            let key = StreamKey { class: Class::Data, source: Some(p.task), dest };
+            let frame = OutFrame { key, lane: None, bytes: Bytes::new() };
+            let mut batch = Batch { frames: vec![frame], ..Batch::default() };
+            halves.gateway.handle_batch(self.now, &mut batch);
         }
     }
 

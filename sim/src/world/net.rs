@@ -36,16 +36,28 @@ pub(super) enum Message {
     Positions(BTreeMap<String, u64>),
     AskHolders(Root),
     // From a stream manager to an instance.
-    Assign { plan: PlanIndex, positions: BTreeMap<String, u64>, restarts: u32 },
-    Refused,
+    Assign {
+        plan: PlanIndex,
+        positions: BTreeMap<String, u64>,
+        restarts: u32,
+    },
+    /// With the newest life that is known.
+    Refused(Incarnation),
     Loss(LossScope),
     // Both ways between instances and stream managers, and between peers.
     Holds(Hold),
     WhoHolds(Root),
     Plan(PlanIndex),
     // Between peers.
-    PeerHello { incarnation: Incarnation, revision: u64, losses: u64 },
-    PeerLoss { number: u64, scope: LossScope },
+    PeerHello {
+        incarnation: Incarnation,
+        revision: u64,
+        losses: u64,
+    },
+    PeerLoss {
+        number: u64,
+        scope: LossScope,
+    },
 }
 
 #[derive(Debug)]
@@ -154,15 +166,22 @@ impl World {
         stream
     }
 
-    /// When a packet that is sent now arrives; after `last`.
-    fn arrival(&mut self, connection: usize, last: u64) -> u64 {
+    /// When a packet that a side sends now arrives; after `last`.
+    fn arrival(&mut self, connection: usize, from: usize, last: u64) -> u64 {
         let net = self.scenario.net;
         let mut at = self.now + net.latency + self.rng.below(net.jitter + 1);
-        if let Some(pods) = self.connections[connection].between
-            && let Some(until) = self.partitions.get(&pods).copied().filter(|at| *at > self.now)
-        {
-            // What was lost meanwhile is sent again.
-            at = at.max(until + self.rng.below(20 * MS));
+        let Connection { ends, between, .. } = self.connections[connection];
+        if let Some(pods) = between {
+            while net.loss > 0 && self.rng.chance(net.loss) {
+                at += net.resend();
+            }
+            let way = (self.pod_of(ends[from]), self.pod_of(ends[1 - from]));
+            let both = self.partitions.get(&pods).into_iter();
+            let until = both.chain(self.one_way.get(&way)).copied().max();
+            if let Some(until) = until.filter(|until| *until > self.now) {
+                // What was lost meanwhile is sent again.
+                at = at.max(until + self.rng.below(20 * MS));
+            }
         }
         at.max(last + 1)
     }
@@ -172,7 +191,7 @@ impl World {
         if !link.alive || link.closed[from] {
             return;
         }
-        let at = self.arrival(connection, link.last_control[from]);
+        let at = self.arrival(connection, from, link.last_control[from]);
         self.connections[connection].last_control[from] = at;
         self.schedule(at, Event::Control { connection, side: 1 - from, message });
     }
@@ -197,7 +216,8 @@ impl World {
             *sent += take as u64;
             let last = *last_arrival;
             if !dead {
-                let at = self.arrival(connection, last);
+                let from = self.streams[stream].from;
+                let at = self.arrival(connection, from, last);
                 self.streams[stream].last_arrival = at;
                 self.streams[stream].air += bytes.len() as u64;
                 self.schedule(at, Event::Arrive { stream, bytes });
@@ -261,9 +281,9 @@ impl World {
         // As QUIC does: not for every byte, and soon enough that the writer need not wait.
         if limit - s.granted >= self.scenario.net.window / 4 {
             s.granted = limit;
-            let connection = s.connection;
+            let (connection, reader) = (s.connection, 1 - s.from);
             if self.connections[connection].alive {
-                let at = self.arrival(connection, 0);
+                let at = self.arrival(connection, reader, 0);
                 self.schedule(at, Event::Credit { stream, limit });
             }
         }
@@ -311,7 +331,7 @@ impl World {
             return;
         }
         if std::mem::take(&mut link.alive) {
-            let at = self.arrival(connection, 0);
+            let at = self.arrival(connection, side, 0);
             self.schedule(at, Event::Notice { connection, side: 1 - side });
         }
     }

@@ -31,7 +31,7 @@ pub(super) struct Outlet<'a> {
 impl<'a> Outlet<'a> {
     pub(super) fn new(observed: &'a Observed, budget: Budget, life: Life, now: u64) -> Outlet<'a> {
         observed.set_now(now);
-        observed.witness().running(life);
+        observed.witness().running(life, &budget);
         Outlet {
             observed,
             budget,

@@ -8,7 +8,7 @@ use egret_core::{
     stats::Stats,
     task::Task,
 };
-use egret_topology::id::{Incarnation, PodId, TaskId};
+use egret_topology::id::{Epoch, Incarnation, PodId, TaskId};
 use egret_wire::{control::Phase, preamble::StreamKey};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -30,6 +30,8 @@ pub(super) struct Process {
     pub(super) connection: Option<usize>,
     /// Registered over the connection that it has.
     pub(super) registered: bool,
+    /// Epoch and revision of the plan that it works under.
+    pub(super) plan: (Epoch, u64),
     pub(super) backoff: u64,
     pub(super) halves: Option<Halves>,
     /// What the gateway half has for the task half.
@@ -74,6 +76,7 @@ impl Process {
             alive: true,
             connection: None,
             registered: false,
+            plan: (Epoch(0), 0),
             backoff: 10 * MS,
             halves: None,
             inbox: Vec::new(),

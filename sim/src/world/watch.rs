@@ -61,7 +61,10 @@ impl World {
                 self.stage = Stage::Stopping(self.now);
                 self.set_state(RunState::Stopped);
             }
-            Stage::Stopping(_) if self.have_all(&[Phase::Closed]) => self.stage = Stage::Over,
+            Stage::Stopping(_) if self.have_all(&[Phase::Closed]) => {
+                self.judge_leftovers();
+                self.stage = Stage::Over;
+            }
             Stage::Stopping(since) if self.now >= since + 5 * SECOND => {
                 let who = self.who_is_not_done();
                 self.accuse(Invariant::Progress, format!("not stopped in time: {who}"));
@@ -151,6 +154,35 @@ impl World {
         if self.scenario.is_calm() {
             self.observed.witness().judge_edges(&reports);
             self.judge_links();
+        }
+    }
+
+    /// Invariant 25: all is closed, so nobody waits for anything any more.
+    fn judge_leftovers(&mut self) {
+        let processes: Vec<usize> = self.current.values().copied().collect();
+        for process in processes {
+            self.leave_over(process);
+            let p = &mut self.processes[process];
+            let (task, Some(halves)) = (p.task, &mut p.halves) else { continue };
+            let left = (
+                halves.gateway.roots().pending,
+                halves.gateway.waiting_streams().len(),
+                halves.gateway.next_timeout(),
+                halves.budget.inbox_bytes() + halves.budget.outbox_bytes(),
+            );
+            if left != (0, 0, None, 0) {
+                let what = format!("task {task} has left {left:?}: roots, streams, timer, bytes");
+                self.accuse(Invariant::NothingLeft, what);
+            }
+        }
+        let managers: Vec<usize> = self.alive().collect();
+        for manager in managers {
+            let flow = &self.managers[manager].flow;
+            let left = (flow.queues().count(), flow.next_timeout());
+            if left != (0, None) {
+                let what = format!("pod {} has left {left:?}: streams, timer", flow.pod());
+                self.accuse(Invariant::NothingLeft, what);
+            }
         }
     }
 
@@ -255,7 +287,7 @@ impl World {
     /// How long a frame may take to a task that reads, whatever others do.
     fn patience(&self) -> u64 {
         let net = self.scenario.net;
-        let round = 2 * (net.latency + net.jitter) + net.bridge;
+        let round = 2 * net.slowest() + net.bridge;
         // Every source may have filled what waits on the way to that task.
         let ahead = self.plan.plan().tasks.len() as u64 * 4 * LANE_BYTES as u64;
         2 * SECOND + round * (ahead / net.window.min(net.stream_bytes as u64) + 10)
@@ -303,7 +335,9 @@ impl World {
     /// A root times out only if something holds it: losses are told at once.
     pub(super) fn judge_timeout(&mut self, process: usize, seq: u64) {
         let since = self.calm_since.max(self.unstalled_since).max(self.scenario.states_since());
-        let sure = !self.scenario.slow && !self.scenario.fat && self.scenario.noise.lost == 0;
+        // Who is told of losses all the time replays all the time, and waits for itself.
+        let noise = self.scenario.noise.lost + self.scenario.noise.foreign;
+        let sure = !self.scenario.slow && !self.scenario.fat && noise == 0;
         if sure && self.now > since + 2 * SECOND {
             let task = self.processes[process].task;
             let what = format!("root {seq} of task {task} times out, and nothing has stalled");

@@ -71,11 +71,12 @@ fn components(plan: &PhysicalPlan) -> BTreeMap<TaskId, usize> {
 /// Bytes that wait for each component.
 fn stalled(plan: &PhysicalPlan, history: &History) -> BTreeMap<usize, u64> {
     let component = components(plan);
-    let mut stalled = BTreeMap::new();
+    let mut stalled = BTreeMap::<usize, u64>::new();
     for look in history.newest().into_iter().flat_map(looks) {
         for stall in &look.status.stalled {
             if let Some(component) = component.get(&stall.dest) {
-                *stalled.entry(*component).or_default() += stall.bytes;
+                let bytes = stalled.entry(*component).or_default();
+                *bytes = bytes.saturating_add(stall.bytes);
             }
         }
     }

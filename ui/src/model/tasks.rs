@@ -68,7 +68,8 @@ fn flow(new: &TaskStatus, since: Option<(&TaskStatus, f64)>, is_spout: bool) -> 
 
 /// What the tasks of a component do together.
 pub(super) fn sum(tasks: &[&Task]) -> Flow {
-    let count = |of: fn(&Flow) -> u64| tasks.iter().map(|task| of(&task.flow)).sum();
+    let count =
+        |of: fn(&Flow) -> u64| tasks.iter().map(|task| of(&task.flow)).fold(0, u64::saturating_add);
     let known = |of: fn(&Flow) -> Option<f64>| {
         tasks.iter().filter_map(|task| of(&task.flow)).collect::<Vec<f64>>()
     };

@@ -28,16 +28,17 @@ pub struct RootCounts {
 }
 
 impl RootCounts {
-    /// Adds another's counts.
+    /// Adds another's counts. Whoever reports may report anything, so sums end where numbers do.
     pub fn add(&mut self, other: &RootCounts) {
-        self.emitted += other.emitted;
-        self.acked += other.acked;
-        self.failed += other.failed;
-        self.timed_out += other.timed_out;
-        self.pending += other.pending;
-        self.replayed += other.replayed;
-        self.lost += other.lost;
-        self.orphaned += other.orphaned;
+        let add = |sum: &mut u64, more: u64| *sum = sum.saturating_add(more);
+        add(&mut self.emitted, other.emitted);
+        add(&mut self.acked, other.acked);
+        add(&mut self.failed, other.failed);
+        add(&mut self.timed_out, other.timed_out);
+        add(&mut self.pending, other.pending);
+        add(&mut self.replayed, other.replayed);
+        add(&mut self.lost, other.lost);
+        add(&mut self.orphaned, other.orphaned);
     }
 }
 
