@@ -38,8 +38,9 @@ const COPIES: [&str; 1] = ["kubectl.kubernetes.io/last-applied-configuration"];
 /// Names that stand before secrets in texts.
 const NAMES: &str = "passwo?r?d|passphrase|secret|token|credential|api[_-]?key|access[_-]?key|\
                      private[_-]?key|authorization";
-/// What may stand between such a name and the secret.
-const SCHEME: &str = r"(?:(?:bearer|basic)\s+)?";
+/// What may stand between such a name and the secret, which begins on the same line: on the next
+/// one of YAML there are fields.
+const SCHEME: &str = r"[ \t]*(?:(?:bearer|basic)\s+)?";
 
 static FORMS: LazyLock<[Regex; 4]> = LazyLock::new(|| {
     let form = |text: &str| Regex::new(text).expect("a constant, tried by the tests below");
@@ -51,7 +52,7 @@ static FORMS: LazyLock<[Regex; 4]> = LazyLock::new(|| {
         // Credentials in a URL.
         form(r"(://)([^/\s:@]*:[^/\s@]+)(@)"),
         // `password=...`, `"token": "..."`, `Authorization: Bearer ...`.
-        form(&format!(r#"(?i)([\w.-]*(?:{NAMES})["']?\s*[:=]\s*{SCHEME}["']?)([^\s"',;&}}]+)()"#)),
+        form(&format!(r#"(?i)([\w.-]*(?:{NAMES})["']?\s*[:=]{SCHEME}["']?)([^\s"',;&}}]+)()"#)),
     ]
 });
 
@@ -185,6 +186,7 @@ mod tests {
             ("-----BEGIN PRIVATE KEY-----\nMHc", "-----BEGIN PRIVATE KEY-----REDACTED"),
             ("12 words a second, tasks: 3", "12 words a second, tasks: 3"),
             ("http://host:4741/ at 10:30", "http://host:4741/ at 10:30"),
+            ("secret:\n  secretName: t-0", "secret:\n  secretName: t-0"),
         ] {
             assert_eq!(redactor.text(text), expected);
         }
