@@ -65,9 +65,15 @@ pub(super) struct Redactor {
 impl Redactor {
     /// Replaces what is secret in an object, and takes away what only repeats it.
     pub(super) fn object(&mut self, value: &mut Value) {
+        self.value(value, false);
+    }
+
+    /// A value, or those of a list, of a field that holds a secret or not.
+    fn value(&mut self, value: &mut Value, secret: bool) {
         match value {
             Value::Object(map) => self.map(map),
-            Value::Array(list) => list.iter_mut().for_each(|value| self.object(value)),
+            Value::Array(list) => list.iter_mut().for_each(|value| self.value(value, secret)),
+            value if secret => self.replace(value),
             Value::String(_) | Value::Number(_) | Value::Bool(_) | Value::Null => {}
         }
     }
@@ -82,11 +88,7 @@ impl Redactor {
             map.entry("value").and_modify(|value| self.replace(value));
         }
         for (key, value) in map {
-            match value {
-                Value::Object(_) | Value::Array(_) => self.object(value),
-                value if is_secret(key) => self.replace(value),
-                _ => {}
-            }
+            self.value(value, is_secret(key));
         }
     }
 
@@ -144,6 +146,8 @@ mod tests {
     fn fields_that_hold_a_secret_lose_it_and_those_that_name_one_do_not() {
         for key in ["password", "db_password", "saslPassword", "apiKey", "secret-key", "TOKEN"] {
             assert_eq!(object(json!({key: "x"})), json!({key: REPLACED}), "{key}");
+            let list = |one: &str| json!({key: [one, {"name": "a"}]});
+            assert_eq!(object(list("x")), list(REPLACED), "{key}");
         }
         let kept = json!({
             "secretName": "a", "passwordFile": "/b", "tokenPath": "/c", "words": "d",
