@@ -49,8 +49,8 @@ static FORMS: LazyLock<[Regex; 4]> = LazyLock::new(|| {
         form(r"(?s)(-----BEGIN [A-Z ]*PRIVATE KEY-----)(.*?)(-----END [A-Z ]*PRIVATE KEY-----|\z)"),
         // A JSON web token.
         form(r"()(\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*)()"),
-        // Credentials in a URL.
-        form(r"(://)([^/\s:@]*:[^/\s@]+)(@)"),
+        // Credentials in a URL: a name and a password, or a token alone.
+        form(r"(://)([^/\s@]+)(@)"),
         // `password=...`, `"token": "..."`, `Authorization: Bearer ...`.
         form(&format!(r#"(?i)([\w.-]*(?:{NAMES})["']?\s*[:=]{SCHEME}["']?)([^\s"',;&}}]+)()"#)),
     ]
@@ -182,6 +182,7 @@ mod tests {
             (r#"{"api_key": "abc", "n": 1}"#, r#"{"api_key": "REDACTED", "n": 1}"#),
             ("Authorization: Bearer abc.def", "Authorization: Bearer REDACTED"),
             ("amqp://me:it@host/x", "amqp://REDACTED@host/x"),
+            ("https://abc123@host/x", "https://REDACTED@host/x"),
             ("got eyJhbGciOiJI.eyJzdWIiOiIx.c2ln today", "got REDACTED today"),
             (
                 "a\n-----BEGIN EC PRIVATE KEY-----\nMHc\n-----END EC PRIVATE KEY-----\nb",
