@@ -82,7 +82,8 @@ impl Redactor {
         map.remove("managedFields");
         COPIES.iter().for_each(|copy| drop(map.remove(*copy)));
         let is_env = map.contains_key("value") && map.get("name").is_some_and(Value::is_string);
-        let ours = |name: &Value| name.as_str().is_some_and(|name| name.starts_with("EGRET_"));
+        let egrets = |name: &str| name.starts_with("EGRET_") && !is_secret(name);
+        let ours = |name: &Value| name.as_str().is_some_and(egrets);
         if is_env && !map.get("name").is_some_and(ours) {
             // Whatever a variable is called, its value is nobody's business.
             map.entry("value").and_modify(|value| self.replace(value));
@@ -162,6 +163,7 @@ mod tests {
         let env = |name: &str, value: &str| json!({"name": name, "value": value});
         assert_eq!(object(env("GREETING", "hello")), env("GREETING", REPLACED));
         assert_eq!(object(env("EGRET_POD", "1")), env("EGRET_POD", "1"));
+        assert_eq!(object(env("EGRET_DB_PASSWORD", "x")), env("EGRET_DB_PASSWORD", REPLACED));
         let from = json!({"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "b"}}});
         assert_eq!(object(from.clone()), from);
     }
