@@ -4,7 +4,7 @@
 //! full name and its numbers appear where the pointer rests.
 
 use super::summary::names;
-use egret_wire::profile::Profile;
+use egret_wire::profile::{DEPTH, Profile};
 use std::{collections::BTreeMap, fmt::Write};
 
 const WIDTH: f64 = 1200.0;
@@ -35,7 +35,8 @@ pub(super) fn svg(title: &str, profile: &Profile) -> String {
     for stack in &profile.stacks {
         all.samples = all.samples.saturating_add(stack.samples);
         let mut node = &mut all;
-        for name in names(profile, stack) {
+        // A peer may claim any depth; the thread stands below the functions.
+        for name in names(profile, stack).take(DEPTH + 1) {
             node = node.calls.entry(name).or_default();
             node.samples = node.samples.saturating_add(stack.samples);
         }
@@ -155,5 +156,13 @@ mod tests {
     #[test]
     fn nothing_at_all_is_drawn_too() {
         assert!(svg("t", &Profile::default()).ends_with("</svg>\n"));
+    }
+
+    #[test]
+    fn a_stack_without_end_is_cut() {
+        let mut endless = example();
+        endless.stacks.truncate(1);
+        endless.stacks[0].functions = vec![0; 100_000];
+        assert_eq!(svg("t", &endless).matches("<title>main: ").count(), DEPTH);
     }
 }

@@ -35,7 +35,7 @@ pub(super) fn table(title: &str, profile: &Profile) -> String {
     let percent = |count| 100.0 * count as f64 / samples as f64;
     text.push_str("\n  SELF   TOTAL  FUNCTION\n");
     for id in order.into_iter().take(LISTED) {
-        let ((own, total), name) = (counts[id], &profile.functions[id]);
+        let ((own, total), name) = (counts[id], super::shown(&profile.functions[id]));
         let _ = writeln!(text, "{:>5.1}%  {:>5.1}%  {name}", percent(own), percent(total));
     }
     text
@@ -107,6 +107,13 @@ mod tests {
         odd.functions.clear();
         assert!(table("t", &odd).contains("99 samples"));
         assert!(folded(&odd).contains("count;[unknown];[unknown] 30"));
+    }
+
+    #[test]
+    fn a_name_does_not_move_the_cursor() {
+        let mut odd = example();
+        odd.functions[2] = "no\u{1b}[2J".into();
+        assert!(table("t", &odd).contains("  no?[2J\n"));
     }
 
     #[test]

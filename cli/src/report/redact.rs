@@ -38,8 +38,9 @@ const COPIES: [&str; 1] = ["kubectl.kubernetes.io/last-applied-configuration"];
 /// Names that stand before secrets in texts.
 const NAMES: &str = "passwo?r?d|passphrase|secret|token|credential|api[_-]?key|access[_-]?key|\
                      private[_-]?key|authorization";
-/// What may stand between such a name and the secret.
-const SCHEME: &str = r"(?:(?:bearer|basic)\s+)?";
+/// What may stand between such a name and the secret, which begins on the same line: on the next
+/// one of YAML there are fields.
+const SCHEME: &str = r"[ \t]*(?:(?:bearer|basic)\s+)?";
 
 static FORMS: LazyLock<[Regex; 4]> = LazyLock::new(|| {
     let form = |text: &str| Regex::new(text).expect("a constant, tried by the tests below");
@@ -48,10 +49,10 @@ static FORMS: LazyLock<[Regex; 4]> = LazyLock::new(|| {
         form(r"(?s)(-----BEGIN [A-Z ]*PRIVATE KEY-----)(.*?)(-----END [A-Z ]*PRIVATE KEY-----|\z)"),
         // A JSON web token.
         form(r"()(\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*)()"),
-        // Credentials in a URL.
-        form(r"(://)([^/\s:@]*:[^/\s@]+)(@)"),
+        // Credentials in a URL: a name and a password, or a token alone.
+        form(r"(://)([^/\s@]+)(@)"),
         // `password=...`, `"token": "..."`, `Authorization: Bearer ...`.
-        form(&format!(r#"(?i)([\w.-]*(?:{NAMES})["']?\s*[:=]\s*{SCHEME}["']?)([^\s"',;&}}]+)()"#)),
+        form(&format!(r#"(?i)([\w.-]*(?:{NAMES})["']?\s*[:=]{SCHEME}["']?)([^\s"',;&}}]+)()"#)),
     ]
 });
 
@@ -64,9 +65,15 @@ pub(super) struct Redactor {
 impl Redactor {
     /// Replaces what is secret in an object, and takes away what only repeats it.
     pub(super) fn object(&mut self, value: &mut Value) {
+        self.value(value, false);
+    }
+
+    /// A value, or those of a list, of a field that holds a secret or not.
+    fn value(&mut self, value: &mut Value, secret: bool) {
         match value {
             Value::Object(map) => self.map(map),
-            Value::Array(list) => list.iter_mut().for_each(|value| self.object(value)),
+            Value::Array(list) => list.iter_mut().for_each(|value| self.value(value, secret)),
+            value if secret => self.replace(value),
             Value::String(_) | Value::Number(_) | Value::Bool(_) | Value::Null => {}
         }
     }
@@ -75,17 +82,14 @@ impl Redactor {
         map.remove("managedFields");
         COPIES.iter().for_each(|copy| drop(map.remove(*copy)));
         let is_env = map.contains_key("value") && map.get("name").is_some_and(Value::is_string);
-        let ours = |name: &Value| name.as_str().is_some_and(|name| name.starts_with("EGRET_"));
+        let egrets = |name: &str| name.starts_with("EGRET_") && !is_secret(name);
+        let ours = |name: &Value| name.as_str().is_some_and(egrets);
         if is_env && !map.get("name").is_some_and(ours) {
             // Whatever a variable is called, its value is nobody's business.
             map.entry("value").and_modify(|value| self.replace(value));
         }
         for (key, value) in map {
-            match value {
-                Value::Object(_) | Value::Array(_) => self.object(value),
-                value if is_secret(key) => self.replace(value),
-                _ => {}
-            }
+            self.value(value, is_secret(key));
         }
     }
 
@@ -143,6 +147,8 @@ mod tests {
     fn fields_that_hold_a_secret_lose_it_and_those_that_name_one_do_not() {
         for key in ["password", "db_password", "saslPassword", "apiKey", "secret-key", "TOKEN"] {
             assert_eq!(object(json!({key: "x"})), json!({key: REPLACED}), "{key}");
+            let list = |one: &str| json!({key: [one, {"name": "a"}]});
+            assert_eq!(object(list("x")), list(REPLACED), "{key}");
         }
         let kept = json!({
             "secretName": "a", "passwordFile": "/b", "tokenPath": "/c", "words": "d",
@@ -157,6 +163,7 @@ mod tests {
         let env = |name: &str, value: &str| json!({"name": name, "value": value});
         assert_eq!(object(env("GREETING", "hello")), env("GREETING", REPLACED));
         assert_eq!(object(env("EGRET_POD", "1")), env("EGRET_POD", "1"));
+        assert_eq!(object(env("EGRET_DB_PASSWORD", "x")), env("EGRET_DB_PASSWORD", REPLACED));
         let from = json!({"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "b"}}});
         assert_eq!(object(from.clone()), from);
     }
@@ -177,6 +184,7 @@ mod tests {
             (r#"{"api_key": "abc", "n": 1}"#, r#"{"api_key": "REDACTED", "n": 1}"#),
             ("Authorization: Bearer abc.def", "Authorization: Bearer REDACTED"),
             ("amqp://me:it@host/x", "amqp://REDACTED@host/x"),
+            ("https://abc123@host/x", "https://REDACTED@host/x"),
             ("got eyJhbGciOiJI.eyJzdWIiOiIx.c2ln today", "got REDACTED today"),
             (
                 "a\n-----BEGIN EC PRIVATE KEY-----\nMHc\n-----END EC PRIVATE KEY-----\nb",
@@ -185,6 +193,7 @@ mod tests {
             ("-----BEGIN PRIVATE KEY-----\nMHc", "-----BEGIN PRIVATE KEY-----REDACTED"),
             ("12 words a second, tasks: 3", "12 words a second, tasks: 3"),
             ("http://host:4741/ at 10:30", "http://host:4741/ at 10:30"),
+            ("secret:\n  secretName: t-0", "secret:\n  secretName: t-0"),
         ] {
             assert_eq!(redactor.text(text), expected);
         }
