@@ -72,6 +72,9 @@ fn plan(tasks: u32, grouping: Grouping) -> PlanIndex {
         edge_key: EDGE_KEY,
         log_levels: Default::default(),
         tracing: None,
+        rolling: Default::default(),
+        restarted_at: None,
+        max_rates: Default::default(),
         components: vec![
             component("words", ComponentKind::Spout, vec![]),
             component("count", ComponentKind::Bolt, inputs),
