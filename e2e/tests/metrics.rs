@@ -11,6 +11,8 @@ use prometheus::{Prometheus, Target, is_installed, operator};
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
     time::Duration,
 };
 
@@ -118,6 +120,28 @@ fn assert_operator_tells(prometheus: &Prometheus, topology: &Deployed<'_>, names
     });
 }
 
+/// Every panel of every dashboard shows something.
+fn assert_shown(prometheus: &Prometheus, namespace: &str) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../dashboards");
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut queries = 0;
+    for file in files.filter(|file| file.extension().is_some_and(|end| end == "json")) {
+        let dashboard: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+        let panels = dashboard["panels"].as_array().unwrap();
+        for target in panels.iter().filter_map(|panel| panel["targets"].as_array()).flatten() {
+            let query = target["expr"].as_str().unwrap();
+            let query = query
+                .replace("$__rate_interval", "15s")
+                .replace("$namespace", namespace)
+                .replace("$topology", "t")
+                .replace("$component", ".*");
+            prometheus.until(&query, |rows| rows.iter().any(|(_, value)| !value.is_nan()));
+            queries += 1;
+        }
+    }
+    assert!(queries > 40, "{queries} queries");
+}
+
 #[test]
 fn prometheus_reads_pods_on_two_nodes_and_the_operator_and_all_of_it_adds_up() {
     let Some(cluster) = Cluster::own_with_operator_for_test() else { return };
@@ -136,6 +160,7 @@ fn prometheus_reads_pods_on_two_nodes_and_the_operator_and_all_of_it_adds_up() {
     }
     let acked = format!("sum(egret_roots_acked_total) > {TREES}");
     prometheus.until(&acked, |rows| rows.len() == 1);
+    assert_shown(&prometheus, namespace.name());
 
     topology.change(&json!({"state": "Paused"})).unwrap();
     topology.state("Paused", PATIENCE).unwrap();

@@ -398,8 +398,8 @@ impl Health {
 }
 
 impl Admin for Health {
-    fn metrics(&self) -> String {
-        self.metrics.page()
+    fn metrics(&self) -> Result<String, String> {
+        Ok(self.metrics.page())
     }
 
     fn live(&self) -> bool {

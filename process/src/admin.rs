@@ -31,8 +31,8 @@ const _: () = assert!(HEADER_TIMEOUT.as_millis() < CONNECTION_TIMEOUT.as_millis(
 /// What the admin endpoint tells. Called on its thread, so that it answers when the main loop does
 /// not.
 pub trait Admin: Send + Sync + 'static {
-    /// All metrics in Prometheus' text format.
-    fn metrics(&self) -> String;
+    /// All metrics in Prometheus' text format, or why there are none now.
+    fn metrics(&self) -> Result<String, String>;
     /// Whether the process should go on living: false if only a restart helps.
     fn live(&self) -> bool;
     /// Whether the process does its work, else why not.
@@ -99,7 +99,11 @@ fn answer(admin: &dyn Admin, method: &Method, path: &str) -> Response<Full<Bytes
         "/metrics" | "/live" | "/ready" if method != Method::GET => {
             (StatusCode::METHOD_NOT_ALLOWED, TEXT, "only GET\n".to_owned())
         }
-        "/metrics" => (StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", admin.metrics()),
+        "/metrics" => match admin.metrics() {
+            Ok(page) => (StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", page),
+            // A page of before would pass for one of now.
+            Err(why) => (StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("no metrics: {why}\n")),
+        },
         "/live" if admin.live() => (StatusCode::OK, TEXT, "live\n".to_owned()),
         "/live" => (StatusCode::SERVICE_UNAVAILABLE, TEXT, "not live\n".to_owned()),
         "/ready" => match admin.ready() {
@@ -126,8 +130,8 @@ mod tests {
     struct Fixed(bool);
 
     impl Admin for Fixed {
-        fn metrics(&self) -> String {
-            "egret_up 1\n".into()
+        fn metrics(&self) -> Result<String, String> {
+            if self.0 { Ok("egret_up 1\n".into()) } else { Err("it hangs".into()) }
         }
         fn live(&self) -> bool {
             self.0
@@ -174,6 +178,8 @@ mod tests {
         assert!(ask(address, "GET /live").starts_with("HTTP/1.1 503"));
         let ready = ask(address, "GET /ready");
         assert!(ready.starts_with("HTTP/1.1 503") && ready.contains("no plan yet"), "{ready}");
+        let metrics = ask(address, "GET /metrics");
+        assert!(metrics.starts_with("HTTP/1.1 503") && metrics.contains("it hangs"), "{metrics}");
     }
 
     #[test]

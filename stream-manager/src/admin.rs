@@ -1,7 +1,7 @@
 //! Metrics and probes, asked for on another thread.
 //!
-//! The loops own all state, so that thread asks them for a page; if they do not answer soon it
-//! shows the last one, and if they do not answer for long the process counts as dead.
+//! The loops own all state, so that thread asks them for a page; if they do not answer soon it says
+//! so, and if they do not answer for long the process counts as dead.
 
 use crate::{
     boot::{self, Error},
@@ -13,7 +13,7 @@ use egret_process::Admin;
 use std::{
     rc::Rc,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
         mpsc as thread,
     },
@@ -29,21 +29,19 @@ enum Question {
     Ready(thread::SyncSender<Result<(), String>>),
 }
 
+/// What is said of loops that do nothing.
+const SILENT: &str = "the loops do not answer";
+
 struct Window {
     loops: mpsc::Sender<Question>,
-    last: Mutex<String>,
     beat: Arc<AtomicU64>,
     start: Instant,
 }
 
 impl Admin for Window {
-    fn metrics(&self) -> String {
+    fn metrics(&self) -> Result<String, String> {
         let scrape = self.ask(Question::Page);
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(scrape) = scrape {
-            *last = scrape.encode();
-        }
-        last.clone()
+        scrape.map(|scrape| scrape.encode()).ok_or_else(|| SILENT.to_owned())
     }
 
     fn live(&self) -> bool {
@@ -53,8 +51,7 @@ impl Admin for Window {
     }
 
     fn ready(&self) -> Result<(), String> {
-        let stuck = || Err("the loops do not answer".to_owned());
-        self.ask(Question::Ready).unwrap_or_else(stuck)
+        self.ask(Question::Ready).unwrap_or_else(|| Err(SILENT.to_owned()))
     }
 }
 
@@ -69,8 +66,7 @@ impl Window {
 /// Serves metrics and probes, and says where.
 pub(crate) fn serve(manager: &Rc<Manager>) -> Result<(), Error> {
     let (loops, mut questions) = mpsc::channel(QUESTIONS);
-    let window =
-        Window { loops, last: Mutex::default(), beat: manager.beat.clone(), start: manager.start };
+    let window = Window { loops, beat: manager.beat.clone(), start: manager.start };
     let address = manager.options.admin;
     let bound = egret_process::admin::serve(address, Arc::new(window))
         .map_err(|source| Error::Admin { address, source })?;

@@ -32,8 +32,8 @@ pub(crate) const REBIND: Duration = Duration::from_secs(3);
 /// How long peers may take to hear of a planned end.
 pub(crate) const FAREWELL: Duration = Duration::from_millis(500);
 
-/// How long a scrape waits for fresh numbers before it takes the last ones.
-pub(crate) const SCRAPE: Duration = Duration::from_millis(250);
+/// How long a scrape waits for the loops. Probes wait as long, and give up after a second.
+pub(crate) const SCRAPE: Duration = Duration::from_millis(500);
 
 /// The main loop counts as stuck when it has not ticked for this long.
 pub(crate) const STUCK: Duration = Duration::from_secs(30);

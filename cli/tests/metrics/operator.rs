@@ -19,12 +19,12 @@ use std::{
 struct Page(Metrics);
 
 impl Admin for Page {
-    fn metrics(&self) -> String {
+    fn metrics(&self) -> Result<String, String> {
         // It looks at its topology again and again, and fails every other time.
         self.0.reconciled(Outcome::Ok, Duration::from_millis(3));
         self.0.reconciled(Outcome::Error, Duration::from_secs(60));
         self.0.failed(&reconcile::Error::Late);
-        self.0.page()
+        Ok(self.0.page())
     }
 
     fn live(&self) -> bool {

@@ -156,7 +156,12 @@ impl Trace {
     pub(crate) fn held(&mut self, anchor: Anchor) {
         if let Some(current) = &mut self.current {
             current.anchor = Some(anchor);
-            self.held.insert(anchor, current.clone());
+            // A bolt may hold what it likes for as long as it likes.
+            if self.held.len() < MAX_SPANS {
+                self.held.insert(anchor, current.clone());
+            } else {
+                self.done.lose();
+            }
         }
     }
 

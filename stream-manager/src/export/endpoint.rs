@@ -61,6 +61,12 @@ impl Environment {
                  on by https"
             ));
         }
+        // It would be sent in the clear, and told in logs.
+        if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+            return Err("an address of a collector has no room for a user and a password: put \
+                        what it asks for into OTEL_EXPORTER_OTLP_HEADERS"
+                .to_owned());
+        }
         Ok(uri)
     }
 }

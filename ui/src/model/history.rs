@@ -77,11 +77,11 @@ impl History {
         let before = counts(self.base()?);
         let now = counts(self.newest()?);
         let pair = |(key, now): (_, EdgeCount)| {
-            let before = before.get(&key).cloned().unwrap_or_default();
-            // Counting began anew: what came since is all there is.
-            (now.tuples >= before.tuples).then_some((now, before))
+            // If counting began anew, what came since is all there is.
+            let before = before.get(&key).filter(|before| before.tuples <= now.tuples);
+            (now, before.cloned().unwrap_or_default())
         };
-        Some(now.into_iter().filter_map(pair).collect())
+        Some(now.into_iter().map(pair).collect())
     }
 
     /// Whether every pod has counted what was sent, in both looks.

@@ -165,33 +165,37 @@ fn quic() -> Row {
             Panel::new(
                 Lines,
                 "Congestion",
-                "short",
-                "Events that made a window smaller, per second, and the smallest window's bytes.",
-                &[
-                    (
-                        "sum by (pod) (rate(egret_quic_congestion_events_total{*}[r]))",
-                        "pod {{pod}} events",
-                    ),
-                    (
-                        "min by (pod) (egret_quic_congestion_window_bytes{*, link=\"peer\"})",
-                        "pod {{pod}} window",
-                    ),
-                ],
+                "ops",
+                "Events that made a window smaller.",
+                &[("sum by (pod) (rate(egret_quic_congestion_events_total{*}[r]))", "pod {{pod}}")],
             ),
             Panel::new(
                 Lines,
-                "UDP drops, and datagrams' size",
-                "short",
-                "Datagrams that the kernel dropped per second because a process was late: give \
-                 it CPU, or raise net.core.rmem_max. And the smallest payload in use, in \
-                 bytes.",
-                &[
-                    (
-                        "sum by (pod, process) (rate(egret_udp_receive_drops_total{*}[r]))",
-                        "pod {{pod}} {{process}}",
-                    ),
-                    ("min by (pod) (egret_quic_mtu_bytes{*})", "pod {{pod}} payload"),
-                ],
+                "Smallest window",
+                "bytes",
+                "What may be on its way to a peer.",
+                &[(
+                    "min by (pod) (egret_quic_congestion_window_bytes{*, link=\"peer\"})",
+                    "pod {{pod}}",
+                )],
+            ),
+            Panel::new(
+                Lines,
+                "UDP drops",
+                "ops",
+                "Datagrams that the kernel dropped because a process was late: give it CPU, or \
+                 raise net.core.rmem_max.",
+                &[(
+                    "sum by (pod, process) (rate(egret_udp_receive_drops_total{*}[r]))",
+                    "pod {{pod}} {{process}}",
+                )],
+            ),
+            Panel::new(
+                Lines,
+                "Smallest datagrams",
+                "bytes",
+                "The payload in use.",
+                &[("min by (pod) (egret_quic_mtu_bytes{*})", "pod {{pod}}")],
             ),
         ],
     }

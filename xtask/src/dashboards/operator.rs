@@ -86,13 +86,17 @@ fn work() -> Row {
             ),
             Panel::new(
                 Lines,
-                "CPU and memory",
+                "CPU",
                 "short",
-                "CPUs in use, and resident bytes.",
-                &[
-                    ("sum(rate(process_cpu_seconds_total{process=\"operator\"}[r]))", "CPU"),
-                    ("sum(process_resident_memory_bytes{process=\"operator\"})", "memory"),
-                ],
+                "CPUs in use.",
+                &[("sum(rate(process_cpu_seconds_total{process=\"operator\"}[r]))", "CPUs")],
+            ),
+            Panel::new(
+                Lines,
+                "Memory",
+                "bytes",
+                "Resident.",
+                &[("sum(process_resident_memory_bytes{process=\"operator\"})", "bytes")],
             ),
         ],
     }

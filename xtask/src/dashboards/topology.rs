@@ -270,14 +270,17 @@ fn failures() -> Row {
             ),
             Panel::new(
                 Lines,
-                "Broken, and calls that do not return",
+                "Calls that do not return",
                 "s",
-                "For how long a call of user code has not returned; and tasks whose last life \
-                 ended in an error.",
-                &[
-                    ("max by (component) (egret_task_call_seconds{c})", "{{component}} call"),
-                    ("sum by (component) (egret_task_broken{c})", "{{component}} broken"),
-                ],
+                "For how long a call of user code has not returned.",
+                &[("max by (component) (egret_task_call_seconds{c})", "{{component}}")],
+            ),
+            Panel::new(
+                Lines,
+                "Broken",
+                "short",
+                "Tasks whose last life ended in an error.",
+                &[("sum by (component) (egret_task_broken{c})", "{{component}}")],
             ),
             Panel::new(
                 Lines,
