@@ -29,6 +29,7 @@ pub mod guard;
 pub mod kit;
 pub mod limits;
 pub mod outlet;
+mod pace;
 pub mod positions;
 pub mod spout_task;
 pub mod stats;
