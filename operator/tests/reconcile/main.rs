@@ -1,6 +1,9 @@
 //! The reconcile loop against a model of the API server, with a mishap at every request that it
 //! makes: it goes on where it was, makes nothing twice and leaves nothing behind.
 
+// Also in the fixtures, which clippy does not take for tests.
+#![allow(clippy::unwrap_used)]
+
 mod api;
 mod world;
 
@@ -132,4 +135,15 @@ async fn a_watch_that_is_late_makes_nothing_twice() {
     world.judge("late");
     world.settle(None).await;
     world.judge("in the end");
+}
+
+#[tokio::test]
+async fn a_pod_that_vanishes_comes_back_under_another_name() {
+    let mut world = after(Change::Created).await;
+    world.settle(None).await;
+    world.vanish("t-1-1");
+    world.settle(None).await;
+    world.judge("after one has vanished");
+    let pods = world.pods();
+    assert_eq!(pods, ["t-0-1", "t-1-2"]);
 }

@@ -138,6 +138,20 @@ impl World {
         self.see_pods();
     }
 
+    /// A pod is gone, without having been seen to go.
+    pub(crate) fn vanish(&mut self, name: &str) {
+        let key = ("pods".to_owned(), NAMESPACE.to_owned(), name.to_owned());
+        self.server.lock().forget(&key);
+        self.see_pods();
+    }
+
+    /// Names of the pods that there are.
+    pub(crate) fn pods(&self) -> Vec<String> {
+        let api = self.server.lock();
+        let pods = api.objects.keys().filter(|key| key.0 == "pods");
+        pods.map(|key| key.2.clone()).collect()
+    }
+
     /// One look at the topology as it is now, or as it was when `seen` was taken.
     pub(crate) async fn look(&self, seen: Option<Value>) -> Look {
         let there = self.server.lock().objects.get(&World::key()).cloned();
