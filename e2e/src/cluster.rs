@@ -156,4 +156,9 @@ impl Cluster {
         }
         Machine::NODES.into_iter().try_for_each(|node| images::import(node, archive))
     }
+
+    /// Gives an image that all nodes of our own cluster have another name besides.
+    pub fn tag(&self, image: &str, other: &str) -> Result<()> {
+        Machine::NODES.into_iter().try_for_each(|node| images::tag(node, image, other))
+    }
 }

@@ -66,6 +66,11 @@ impl Namespace {
 }
 
 impl Deployed<'_> {
+    /// Where it is.
+    pub fn namespace(&self) -> &Namespace {
+        self.namespace
+    }
+
     /// As `kubectl` names it.
     pub fn resource(&self) -> String {
         format!("topology/{}", self.name)

@@ -1,6 +1,12 @@
 //! What can be done to our own cluster to see how others take it.
 
-use crate::{Cluster, Error, Progress, Result, layout::Machine, machine, network, start};
+use crate::{
+    Cluster, Error, Progress, Result,
+    layout::Machine,
+    machine,
+    network::{self, Trouble, Troubled},
+    start,
+};
 
 impl Cluster {
     /// Kills a daemon (`kube-apiserver`, `kubelet`, ...) and keeps it away until it is released.
@@ -37,6 +43,12 @@ impl Cluster {
     pub fn reconnect(&self, machine: Machine) -> Result<()> {
         self.must_be_own()?;
         network::connect(machine, true)
+    }
+
+    /// Makes trouble between the pods of two nodes, until it is ended.
+    pub fn trouble(&self, node: Machine, other: Machine, trouble: Trouble) -> Result<Troubled> {
+        self.must_be_own()?;
+        Troubled::make(node, other, trouble)
     }
 
     fn must_be_own(&self) -> Result<()> {

@@ -64,6 +64,13 @@ pub(crate) fn import(node: Machine, archive: &Path) -> Result<()> {
     command::output(&mut command, IMPORT).map(drop)
 }
 
+/// Gives an image of a node another name besides.
+pub(crate) fn tag(node: Machine, image: &str, other: &str) -> Result<()> {
+    let mut command = command::program("ctr", &["--namespace", "k8s.io", "--address"]);
+    command.arg(node::socket(node)).args(["images", "tag", "--force", image, other]);
+    command::output(&mut command, IMPORT).map(drop)
+}
+
 fn busybox(binaries: &Binaries) -> Image {
     let mut image = Image::of_program(BUSYBOX, "bin/busybox", "/bin/busybox".into());
     let source = binaries.program("probe");

@@ -3,6 +3,7 @@
 use crate::{
     Result, command,
     layout::{BRIDGE, HOST, Machine},
+    machine,
 };
 use rustix::process::Pid;
 use std::process::Command;
@@ -44,6 +45,82 @@ pub(crate) fn plug(machine: Machine, pid: Pid) -> Result<()> {
 /// Pulls the cable of a machine that goes on running, or puts it back.
 pub(crate) fn connect(machine: Machine, connected: bool) -> Result<()> {
     ip(&["link", "set", machine.cable(), if connected { "up" } else { "down" }])
+}
+
+/// What becomes of the packets that pods of two nodes send each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// None arrives on the first node.
+    Deaf,
+    /// None arrives anywhere.
+    Parted,
+    /// Of a hundred so many do not arrive, either way.
+    Loss(u8),
+}
+
+/// Trouble between two nodes, until it is ended or dropped.
+#[derive(Debug)]
+pub struct Troubled {
+    node: Machine,
+    rules: Vec<Vec<String>>,
+}
+
+impl Troubled {
+    /// Makes trouble between the pods of two nodes, at the first of them.
+    pub(crate) fn make(node: Machine, other: Machine, trouble: Trouble) -> Result<Troubled> {
+        let (mine, theirs) = (node.pods().unwrap_or_default(), other.pods().unwrap_or_default());
+        let (inward, outward) = ([theirs, mine], [mine, theirs]);
+        let (ways, some) = match trouble {
+            Trouble::Deaf => (vec![inward], None),
+            Trouble::Parted => (vec![inward, outward], None),
+            Trouble::Loss(percent) => (vec![inward, outward], Some(percent)),
+        };
+        let rule = |[from, to]: [&str; 2]| {
+            let mut rule: Vec<String> =
+                ["-s", from, "-d", to].into_iter().map(str::to_owned).collect();
+            if let Some(percent) = some {
+                let share = format!("{:.2}", f64::from(percent) / 100.0);
+                let words = ["-m", "statistic", "--mode", "random", "--probability", &share];
+                rule.extend(words.into_iter().map(str::to_owned));
+            }
+            rule.extend(["-j".to_owned(), "DROP".to_owned()]);
+            rule
+        };
+        let mut made = Troubled { node, rules: Vec::new() };
+        for rule in ways.into_iter().map(rule) {
+            made.tables("-I", &rule)?;
+            made.rules.push(rule);
+        }
+        Ok(made)
+    }
+
+    /// Ends it.
+    pub fn end(mut self) -> Result<()> {
+        self.heal()
+    }
+
+    fn heal(&mut self) -> Result<()> {
+        for rule in std::mem::take(&mut self.rules) {
+            self.tables("-D", &rule)?;
+        }
+        Ok(())
+    }
+
+    fn tables(&self, verb: &str, rule: &[String]) -> Result<()> {
+        let pid = machine::pid(self.node).map(|pid| pid.as_raw_nonzero().to_string());
+        let pid = pid.unwrap_or_default();
+        let mut command =
+            command::program("nsenter", &["--target", &pid, "--net", "iptables", "--wait"]);
+        run(command.args([verb, "FORWARD"]).args(rule))
+    }
+}
+
+impl Drop for Troubled {
+    fn drop(&mut self) {
+        if let Err(error) = self.heal() {
+            eprintln!("{error}");
+        }
+    }
 }
 
 /// Removes what a machine leaves only if it was never there, and the bridge with its routes.

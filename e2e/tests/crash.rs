@@ -3,8 +3,8 @@
 // Also in the fixtures, which clippy does not take for tests.
 #![allow(clippy::unwrap_used)]
 
-use egret_e2e::{Cluster, Deployed, Namespace, wait::Wait};
-use std::{collections::BTreeMap, fs, process::Command, time::Duration};
+use egret_e2e::{Cluster, Deployed, Namespace, processes, wait::Wait};
+use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -15,31 +15,11 @@ spouts: [{name: words, config: {rate: 200}}]
 bolts: [{name: count, inputs: [{from: words, grouping: Fields, fields: [word]}]}]
 ";
 
-/// Processes of this machine whose arguments contain all of these, with their parents.
-fn processes(words: &[&str]) -> BTreeMap<u32, u32> {
-    let pids = fs::read_dir("/proc")
-        .unwrap()
-        .filter_map(|entry| entry.unwrap().file_name().to_string_lossy().parse::<u32>().ok());
-    let matching = pids.filter_map(|pid| {
-        let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()?;
-        let args: Vec<&str> = line.split('\0').collect();
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-        let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
-        let all = words.iter().all(|word| args.contains(word));
-        all.then_some((pid, parent.trim().parse().ok()?))
-    });
-    matching.collect()
-}
-
 /// Kills the process that a container's first process has started.
 fn kill(topology: &Deployed<'_>, words: &[&str]) {
     let uid = topology.object().unwrap()["metadata"]["uid"].as_str().unwrap().to_owned();
     let words: Vec<&str> = words.iter().copied().chain([uid.as_str()]).collect();
-    let found = processes(&words);
-    let child = found.iter().find(|(_, parent)| found.contains_key(parent));
-    let (child, _) = child.unwrap_or_else(|| panic!("no child in {found:?}"));
-    let killed = Command::new("kill").args(["-9", &child.to_string()]).status().unwrap();
-    assert!(killed.success());
+    processes::kill(processes::worker(&words).unwrap()).unwrap();
 }
 
 #[test]
