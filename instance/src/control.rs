@@ -1,7 +1,7 @@
 //! What waits to be told to the stream manager, across reconnects.
 
 use egret_core::trace::Spans;
-use egret_wire::control::{FromInstance, TaskReport};
+use egret_wire::control::{FromInstance, LossScope, TaskReport};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Questions and answers that wait for the link; the oldest go when there are more.
@@ -74,16 +74,21 @@ impl Outgoing {
     /// The link is new: everything settled is told again.
     pub(crate) fn start_over(&mut self) {
         self.moved = self.settled.clone();
+        // It counts frames of the link that is gone.
+        self.others.retain(|message| !matches!(message, FromInstance::Drained { .. }));
     }
 
     /// The next message.
     pub(crate) fn next(&mut self) -> Option<FromInstance> {
-        if let Some(message) = self.others.pop_front() {
+        // Positions before the report, and before the end of a drain: a task that is seen to have
+        // ended has told where it stands.
+        let drained = matches!(self.others.front(), Some(FromInstance::Drained { .. }));
+        if (!drained || self.moved.is_empty())
+            && let Some(message) = self.others.pop_front()
+        {
             return Some(message);
         }
         if !self.moved.is_empty() {
-            // Positions before the report: a task that is seen to have ended has told where it
-            // stands.
             let rest = self.moved.keys().nth(POSITIONS).cloned();
             let rest = rest.map(|first| self.moved.split_off(&first)).unwrap_or_default();
             return Some(FromInstance::Positions {
@@ -98,6 +103,15 @@ impl Outgoing {
             return Some(FromInstance::Report(Box::new(report)));
         }
         self.broken.take().map(|error| FromInstance::Broken { error })
+    }
+}
+
+/// A loss in words.
+pub(crate) fn describe(scope: LossScope) -> String {
+    match scope {
+        LossScope::Task { task } => format!("task {task} was lost"),
+        LossScope::Link { a, b } => format!("the link between pods {a} and {b} was lost"),
+        LossScope::Pod { pod } => format!("the stream manager of pod {pod} was lost"),
     }
 }
 

@@ -65,6 +65,7 @@ pub fn run(registry: Registry, options: RunOptions) -> ExitCode {
         Err(error) => Ended::Failed(format!("cannot start the runtime: {error}")),
     };
     let exit = match ended {
+        Ended::Again => Exit::Again,
         Ended::Closed => Exit::Ok,
         Ended::User(error) => {
             tracing::error!("{error}");

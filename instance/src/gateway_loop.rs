@@ -1,78 +1,39 @@
 //! The I/O thread: drives the gateway half between the bridge and the link, over any number of
 //! links.
 
+mod shared;
 mod spans;
 
 use crate::{
-    bridge::Bridge,
-    control::Outgoing,
+    control::describe,
     log_level, profile,
+    report::report,
     run::{Dialer, PANICKED, Registration, Unregistered},
     streams::{self, StreamError},
-    task_thread::{Clock, TaskEnded},
-    usage,
+    task_thread::TaskEnded,
 };
-use bytes::Bytes;
-use egret_core::gateway::{Event, Gateway};
-use egret_link::{Backoff, ControlReceiver, ControlSender, endpoint::close, quinn, transport};
-use egret_topology::{
-    id::TaskId,
-    plan::{PlanIndex, RunState},
-};
-use egret_wire::{
-    Malformed,
-    control::{FromInstance, LossScope, Phase, TaskReport, ToInstance, Usage},
-    cut::Cutter,
-    preamble::StreamKey,
-};
-use std::{
-    cell::{Cell, RefCell},
-    collections::HashMap,
-    convert::Infallible,
-    rc::Rc,
-    sync::Arc,
-    time::Duration,
-};
+use egret_link::{Backoff, ControlReceiver, ControlSender, endpoint::close, quinn};
+use egret_topology::plan::PlanIndex;
+use egret_wire::control::{FromInstance, Phase, ToInstance};
+pub(crate) use shared::Shared;
+use std::{convert::Infallible, rc::Rc, time::Duration};
 use tokio::{
     sync::{Notify, oneshot},
     task::JoinSet,
-    time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
-
-/// How often counters are told.
-const REPORT_EVERY: Duration = Duration::from_millis(500);
-
-/// Of these, each so many look at what the process uses. It always has changed, so a task that does
-/// nothing tells that only.
-const USAGE_EVERY: u32 = 4;
 
 /// How long the end of the last link may take.
 pub(crate) const GOODBYE: Duration = Duration::from_secs(1);
+
+/// How long a task that is replaced may take to close.
+const LEAVE_WITHIN: Duration = Duration::from_secs(3);
 
 /// How long the stream manager may take to hear that the link is closed. A restart waits for it.
 const FAREWELL: Duration = Duration::from_millis(10);
 
 /// A link that lasted this long was a good one: the next attempt comes at once.
 const STEADY: Duration = Duration::from_secs(1);
-
-/// What the local tasks of the I/O thread share.
-pub(crate) struct Shared {
-    task: TaskId,
-    gateway: RefCell<Gateway>,
-    bridge: Arc<Bridge>,
-    clock: Clock,
-    outgoing: RefCell<Outgoing>,
-    tell: Notify,
-    inbox_open: Notify,
-    /// One per stream that has a writer on the current link.
-    writers: RefCell<HashMap<StreamKey, Rc<Notify>>>,
-    /// Streams that need a writer.
-    unwritten: RefCell<Vec<StreamKey>>,
-    open_writer: Notify,
-    /// The phase at the last look.
-    told: Cell<Phase>,
-    usage: Cell<Option<Usage>>,
-}
 
 /// Drives the gateway until the task has ended; `None` if the stream manager wants it no more.
 pub(crate) async fn run(
@@ -102,6 +63,11 @@ async fn keep_linked(
 ) -> Option<TaskEnded> {
     let mut backoff = Backoff::new(dialer.incarnation.0);
     let mut registration = Some(registration);
+    let leaves = async {
+        shared.leave.notified().await;
+        sleep(LEAVE_WITHIN).await;
+    };
+    tokio::pin!(leaves);
     loop {
         if let Some(current) = registration.take() {
             let since = Instant::now();
@@ -113,8 +79,15 @@ async fn keep_linked(
                     tracing::warn!(why, "the link to the stream manager is lost");
                     shared.link_lost(dialer, &why);
                 }
+                // User code that does not return is left where it is.
+                () = &mut leaves => return Some(TaskEnded::Closed),
                 ended = &mut task_ended => {
                     match &ended {
+                        Ok(TaskEnded::Closed) if shared.again.get() => {
+                            // If it was drained there is nothing to say, else nobody listens.
+                            connection.close(close::DONE, b"");
+                            return ended.ok();
+                        }
                         Ok(TaskEnded::Closed) => shared.take_handed_over(),
                         Ok(TaskEnded::Error(error)) => shared.broken(error),
                         Ok(TaskEnded::Panicked) | Err(_) => shared.broken(PANICKED),
@@ -163,6 +136,7 @@ async fn serve(shared: Rc<Shared>, registration: Registration) -> String {
     log_level::follow(&plan, shared.task);
     shared.widen(&connection, &plan);
     shared.outgoing.borrow_mut().start_over();
+    shared.gateway.borrow_mut().handle_link();
     *shared.unwritten.borrow_mut() = shared.gateway.borrow().waiting_streams();
     shared.open_writer.notify_one();
     let mut tasks: JoinSet<String> = JoinSet::new();
@@ -269,40 +243,12 @@ async fn listen(
             ToInstance::Profile { number, seconds } => {
                 profile::record(shared.clone(), number, seconds);
             }
+            ToInstance::Drain { frames } => shared.gateway.borrow_mut().handle_drain(frames),
             ToInstance::Holds(hold) => shared.gateway.borrow_mut().handle_hold(now, &hold),
             ToInstance::Refused { why, .. } => return why,
             ToInstance::Assign { .. } => return "assigned twice".to_owned(),
         }
         shared.follow_up();
-    }
-}
-
-fn describe(scope: LossScope) -> String {
-    match scope {
-        LossScope::Task { task } => format!("task {task} was lost"),
-        LossScope::Link { a, b } => format!("the link between pods {a} and {b} was lost"),
-        LossScope::Pod { pod } => format!("the stream manager of pod {pod} was lost"),
-    }
-}
-
-/// Tells counters now and then, if they changed.
-async fn report(shared: Rc<Shared>) -> String {
-    let mut ticks = interval(REPORT_EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut last = None;
-    let mut tick = 0u32;
-    loop {
-        ticks.tick().await;
-        if tick.is_multiple_of(USAGE_EVERY) {
-            shared.usage.set(Some(usage::now()));
-        }
-        tick = tick.wrapping_add(1);
-        let report = shared.report();
-        if last.as_ref() != Some(&report) {
-            shared.outgoing.borrow_mut().report(report.clone());
-            shared.tell.notify_one();
-            last = Some(report);
-        }
     }
 }
 
@@ -345,156 +291,5 @@ async fn open_writers(shared: Rc<Shared>, connection: quinn::Connection) -> Stri
                 Err(error) => return error.to_string(),
             },
         }
-    }
-}
-
-impl Shared {
-    pub(crate) fn new(
-        task: TaskId,
-        gateway: Gateway,
-        bridge: Arc<Bridge>,
-        clock: Clock,
-        outgoing: Outgoing,
-    ) -> Shared {
-        Shared {
-            task,
-            gateway: RefCell::new(gateway),
-            bridge,
-            clock,
-            outgoing: RefCell::new(outgoing),
-            tell: Notify::new(),
-            inbox_open: Notify::new(),
-            writers: RefCell::default(),
-            unwritten: RefCell::default(),
-            open_writer: Notify::new(),
-            told: Cell::default(),
-            usage: Cell::default(),
-        }
-    }
-
-    /// Takes frames for a stream out of the gateway.
-    pub(crate) fn poll_transmit(
-        &self,
-        key: StreamKey,
-        max_bytes: usize,
-        chunks: &mut Vec<Bytes>,
-    ) -> usize {
-        let mut gateway = self.gateway.borrow_mut();
-        let taken = gateway.poll_transmit(key, max_bytes, chunks);
-        if gateway.take_lane_freed() {
-            self.bridge.lane_freed();
-        }
-        taken
-    }
-
-    /// Waits until the task takes input.
-    pub(crate) async fn may_read(&self) {
-        while !self.gateway.borrow().may_read() {
-            self.inbox_open.notified().await;
-        }
-    }
-
-    /// Hands every whole frame to the gateway.
-    pub(crate) fn handle_frames(&self, cutter: &mut Cutter) -> Result<(), Malformed> {
-        let now = self.clock.now();
-        let mut gateway = self.gateway.borrow_mut();
-        while let Some(frame) = cutter.next()? {
-            gateway.handle_frame(now, frame)?;
-        }
-        drop(gateway);
-        self.follow_up();
-        Ok(())
-    }
-
-    /// Takes what the user's thread has handed over.
-    fn take_handed_over(&self) {
-        let mut batches = self.bridge.take_batches();
-        if !batches.is_empty() {
-            let now = self.clock.now();
-            let mut gateway = self.gateway.borrow_mut();
-            for batch in &mut batches {
-                gateway.handle_batch(now, batch);
-            }
-            drop(gateway);
-            self.bridge.give_back(batches);
-        }
-        if self.bridge.take_inbox_freed() {
-            self.inbox_open.notify_waiters();
-        }
-        self.follow_up();
-    }
-
-    /// The task has ended with an error, which is the last that is told.
-    fn broken(&self, error: &str) {
-        self.outgoing.borrow_mut().broken(error.to_owned());
-        self.tell.notify_one();
-    }
-
-    /// Gives the link credit for all streams that the stream manager opens under a plan.
-    fn widen(&self, connection: &quinn::Connection, plan: &PlanIndex) {
-        transport::widen(connection, streams::incoming(plan, self.task));
-    }
-
-    fn handle_plan(&self, plan: PlanIndex) {
-        log_level::follow(&plan, self.task);
-        if plan.plan().state == RunState::Stopped {
-            self.bridge.stop();
-        }
-        self.gateway.borrow_mut().handle_plan(plan);
-        self.follow_up();
-    }
-
-    fn handle_loss(&self, scope: LossScope, cause: &str) {
-        self.gateway.borrow_mut().handle_loss(self.clock.now(), scope, cause);
-        self.follow_up();
-    }
-
-    /// What was written to the link may be lost, so every pending root fails.
-    fn link_lost(&self, dialer: &Dialer, why: &str) {
-        let cause = format!("the link to the stream manager was lost: {why}");
-        self.handle_loss(LossScope::Task { task: dialer.task() }, &cause);
-    }
-
-    /// Carries out what the gateway wants after any event.
-    fn follow_up(&self) {
-        let mut gateway = self.gateway.borrow_mut();
-        self.bridge.push_events(gateway.take_to_task());
-        while let Some(event) = gateway.poll_event() {
-            match event {
-                Event::Wake(key) => match self.writers.borrow().get(&key) {
-                    Some(writer) => writer.notify_one(),
-                    None => {
-                        self.unwritten.borrow_mut().push(key);
-                        self.open_writer.notify_one();
-                    }
-                },
-                Event::AskHolders(root) => self.say(FromInstance::WhoHolds { root }),
-                Event::Holds(hold) => self.say(FromInstance::Holds(hold)),
-                Event::Positions(moved) => {
-                    self.outgoing.borrow_mut().positions(moved);
-                    self.tell.notify_one();
-                }
-            }
-        }
-        // Ends are told at once: the whole topology may wait for one.
-        let phase = gateway.phase();
-        let ending = matches!(phase, Phase::Ended | Phase::Closed | Phase::Exhausted);
-        drop(gateway);
-        if self.told.replace(phase) != phase && ending {
-            let report = self.report();
-            self.outgoing.borrow_mut().report(report);
-            self.tell.notify_one();
-        }
-    }
-
-    pub(crate) fn say(&self, message: FromInstance) {
-        self.outgoing.borrow_mut().push(message);
-        self.tell.notify_one();
-    }
-
-    fn report(&self) -> TaskReport {
-        self.tell_spans();
-        let report = self.gateway.borrow_mut().report(self.clock.now(), self.bridge.position());
-        TaskReport { usage: self.usage.get(), ..report }
     }
 }

@@ -32,6 +32,7 @@ mod gateway_loop;
 mod log_level;
 mod options;
 mod profile;
+mod report;
 mod run;
 mod streams;
 mod task_thread;

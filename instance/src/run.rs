@@ -38,6 +38,8 @@ pub(crate) const PANICKED: &str = "the component panicked; its log shows where";
 /// How an instance ended.
 #[derive(Debug)]
 pub(crate) enum Ended {
+    /// To begin anew.
+    Again,
     /// As planned.
     Closed,
     /// By the fault of user code.
@@ -187,8 +189,10 @@ async fn start(
         return Ok(ended);
     };
     let gateway = Gateway::new(&plan, task, incarnation, budget, stats, metrics);
-    let shared = Rc::new(Shared::new(task, gateway, bridge, clock, Outgoing::default()));
-    Ok(match gateway_loop::run(shared, dialer, registration, task_ended).await {
+    let (outgoing, definition) = (Outgoing::default(), plan.definition(task));
+    let shared = Rc::new(Shared::new(task, gateway, bridge, clock, outgoing, definition));
+    Ok(match gateway_loop::run(shared.clone(), dialer, registration, task_ended).await {
+        Some(TaskEnded::Closed) if shared.again.get() => Ended::Again,
         Some(outcome) => user(Ok(outcome)),
         None => Ended::Failed("the stream manager refused this instance".to_owned()),
     })

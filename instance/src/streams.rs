@@ -127,6 +127,9 @@ mod tests {
             edge_key: 1,
             log_levels: Default::default(),
             tracing: None,
+            rolling: Default::default(),
+            restarted_at: None,
+            max_rates: Default::default(),
             components: vec![
                 component("one", ComponentKind::Spout, vec![]),
                 component("two", ComponentKind::Spout, vec![]),

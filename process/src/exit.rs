@@ -14,6 +14,8 @@ pub enum Exit {
     Usage = 2,
     /// User code failed: it returned an error or panicked.
     UserCode = 70,
+    /// It begins anew, as planned: its parent starts it again at once.
+    Again = 75,
     /// The user interrupted it: 128 + SIGINT, as shells count.
     Interrupted = 130,
 }

@@ -125,6 +125,7 @@ impl Init<'_> {
             };
             let end = match () {
                 () if code == 0 || self.ending => End::Planned,
+                () if code == i32::from(crate::Exit::Again.code()) => End::Again,
                 () if killed => End::Killed,
                 () => End::Own,
             };

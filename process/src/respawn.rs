@@ -12,6 +12,8 @@ pub const LAST: Duration = Duration::from_secs(10);
 pub enum End {
     /// As planned: not spawned again.
     Planned,
+    /// To begin anew, as planned.
+    Again,
     /// SIGKILL from outside.
     Killed,
     /// By itself: an exit, a crash, or a program that could not be started.
@@ -33,7 +35,7 @@ impl Respawn {
         }
         match end {
             End::Planned => None,
-            End::Killed => Some(FIRST),
+            End::Again | End::Killed => Some(FIRST),
             End::Own => {
                 let doublings = self.consecutive.min(LAST.as_millis().ilog2());
                 self.consecutive = self.consecutive.saturating_add(1);

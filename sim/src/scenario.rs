@@ -244,6 +244,9 @@ fn plan(
         edge_key: rng.next(),
         log_levels: Default::default(),
         tracing: None,
+        rolling: Default::default(),
+        restarted_at: None,
+        max_rates: Default::default(),
         components: graph.components.clone(),
         pods: (0..pods)
             .map(|i| egret_topology::plan::PlannedPod {

@@ -14,6 +14,7 @@ use hyper::{
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::Serialize;
+use serde_json::Value;
 use std::{
     convert::Infallible, fmt, net::SocketAddr, path::PathBuf, rc::Rc, str::FromStr, sync::Arc,
 };
@@ -179,7 +180,8 @@ fn json(of: &impl Serialize) -> Result<Vec<u8>, Refused> {
 fn shown(plan: &PhysicalPlan) -> PhysicalPlan {
     let mut plan = plan.clone();
     plan.edge_key = 0;
-    plan.components.iter_mut().for_each(|component| component.config = serde_json::Value::Null);
+    plan.components.iter_mut().for_each(|component| component.config = Value::Null);
+    plan.rolling.others.iter_mut().for_each(|other| other.definition.config = Value::Null);
     plan
 }
 

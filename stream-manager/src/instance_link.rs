@@ -191,6 +191,9 @@ async fn converse(
             }
             FromInstance::Positions { splits } => manager.settle(task, splits),
             FromInstance::WhoHolds { root } => manager.asked_by_instance(task, root),
+            FromInstance::Drained { frames } => {
+                manager.flow.borrow_mut().drained(link, frames);
+            }
             FromInstance::Holds(hold) => manager.answered_by_instance(task, hold),
             FromInstance::Spans { spans, dropped } => manager.traced(task, spans, dropped),
             FromInstance::Profile { number, profile, refused } => {

@@ -170,6 +170,10 @@ impl Manager {
                 Some(Effect::TellInstance { task, scope }) => {
                     self.send_to_instance(task, ToInstance::Loss(scope));
                 }
+                Some(Effect::Drain { task, frames }) => {
+                    tracing::info!(task = task.0, frames, "a task is drained: its input waits");
+                    self.send_to_instance(task, ToInstance::Drain { frames });
+                }
                 Some(Effect::Discarded { dest, why, frames }) => {
                     tracing::warn!(task = dest.0, why = why.name(), frames, "frames discarded");
                 }

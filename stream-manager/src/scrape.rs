@@ -31,10 +31,11 @@ const LATENCY_BUCKETS: [u64; 19] = [
     1_000_000, 2_000_000, 5_000_000, 10_000_000, 20_000_000, 30_000_000, 60_000_000,
 ];
 
-const PHASES: [(Phase, &str); 6] = [
+const PHASES: [(Phase, &str); 7] = [
     (Phase::Starting, "starting"),
     (Phase::Active, "active"),
     (Phase::Inactive, "inactive"),
+    (Phase::Drained, "drained"),
     (Phase::Exhausted, "exhausted"),
     (Phase::Ended, "ended"),
     (Phase::Closed, "closed"),

@@ -11,7 +11,7 @@ use egret_topology::{
     positions::Positions,
 };
 use egret_wire::{
-    control::{PodStatus, Stalled, TaskReport},
+    control::{Phase, PodStatus, Stalled, TaskReport, TaskStatus},
     inspect::TaskErrors,
 };
 use std::{
@@ -23,10 +23,18 @@ impl Manager {
     pub(crate) fn status(&self) -> PodStatus {
         let (peers_up, peers_down) = self.peers();
         let flow = self.flow.borrow();
+        let mut tasks: Vec<TaskStatus> =
+            self.tasks().into_iter().map(|(task, totals)| totals.status(task)).collect();
+        for status in &mut tasks {
+            // Only when everything that it has sent is here as well.
+            if status.total.phase == Phase::Drained && !flow.is_drained(status.task) {
+                status.total.phase = Phase::Active;
+            }
+        }
         PodStatus {
             pod: self.options.pod,
             revision: *self.revision.borrow(),
-            tasks: self.tasks().into_iter().map(|(task, totals)| totals.status(task)).collect(),
+            tasks,
             peers_up,
             peers_down,
             stalled: self.stalled(),

@@ -4,7 +4,7 @@ use crate::{
     id::{Epoch, PodId},
     logical::Logical,
     packing_plan::PackingPlan,
-    plan::{PhysicalPlan, PlannedComponent, PlannedPod, PlannedTask, RunState},
+    plan::{PhysicalPlan, PlannedComponent, PlannedPod, PlannedTask, Rolling, RunState},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,6 +24,8 @@ pub struct Deployment {
     pub state: RunState,
     /// Key of the edge id hash.
     pub edge_key: u64,
+    /// Tasks that are being replaced.
+    pub rolling: Rolling,
     /// Where the stream managers of the pods listen, in order of pods.
     pub addresses: Vec<SocketAddr>,
 }
@@ -76,7 +78,7 @@ impl PhysicalPlan {
         deployment: Deployment,
     ) -> Result<PhysicalPlan, Mismatch> {
         let topology = logical.name.clone();
-        let Deployment { uid, revision, epoch, state, edge_key, addresses } = deployment;
+        let Deployment { uid, revision, epoch, state, edge_key, rolling, addresses } = deployment;
         if addresses.len() != packing.pods.len() {
             let (pods, addresses) = (packing.pods.len(), addresses.len());
             return Err(Mismatch::Addresses { topology, pods, addresses });
@@ -100,6 +102,13 @@ impl PhysicalPlan {
             edge_key,
             log_levels: logical.log_levels.clone(),
             tracing: logical.tracing.clone(),
+            rolling,
+            restarted_at: logical.components.iter().find_map(|of| of.restarted_at.clone()),
+            max_rates: logical
+                .components
+                .iter()
+                .filter_map(|of| Some((of.name.clone(), of.max_rate?)))
+                .collect(),
             components: components(logical),
             pods: pods.map(|(pod, address)| PlannedPod { id: pod.id, address }).collect(),
         })
@@ -185,6 +194,7 @@ mod tests {
             epoch: Epoch(1),
             state: RunState::Running,
             edge_key: 7,
+            rolling: Rolling::default(),
             addresses: (0..pods).map(|i| SocketAddr::from(([127, 0, 0, 1], 4000 + i))).collect(),
         }
     }

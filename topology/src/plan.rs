@@ -5,8 +5,10 @@
 //! of it. [`PlanIndex`] answers the questions that the data path asks.
 
 mod index;
+mod rolling;
 
 pub use index::{BadPlan, Downstream, PlanIndex};
+pub use rolling::{Definition, Other, Rolling};
 
 use crate::{
     grouping::Grouping,
@@ -16,7 +18,7 @@ use crate::{
     tracing::Tracing,
 };
 use serde::{Deserialize, Serialize};
-use std::net::SocketAddr;
+use std::{collections::BTreeMap, net::SocketAddr};
 
 /// What is delivered when something fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,6 +84,15 @@ pub struct PhysicalPlan {
     /// Which roots are traced; none: none is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tracing: Option<Tracing>,
+    /// Tasks that are being replaced one after the other.
+    #[serde(default, skip_serializing_if = "Rolling::is_empty")]
+    pub rolling: Rolling,
+    /// Roots per second at most, by the names of spouts.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub max_rates: BTreeMap<String, u32>,
+    /// Processes that have started under another text start anew, once they have drained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restarted_at: Option<String>,
     /// Components; indexes into this list are used below.
     pub components: Vec<PlannedComponent>,
     /// Pods, `pods[i].id == PodId(i)`.

@@ -51,6 +51,11 @@ pub enum FromInstance {
         /// The root.
         root: Root,
     },
+    /// The answer to [`ToInstance::Drain`]: all of that is worked off.
+    Drained {
+        /// Frames of all kinds that were sent over this link.
+        frames: u64,
+    },
     /// The answer to [`ToInstance::WhoHolds`] of an instance that holds something of it.
     Holds(Hold),
     /// Steps of traced tuples that are over.
@@ -100,6 +105,11 @@ pub enum ToInstance {
     Plan(Box<PhysicalPlan>),
     /// Tuples were lost.
     Loss(LossScope),
+    /// Work off what you were sent, and stay: another life takes over.
+    Drain {
+        /// Frames of data streams that were sent over this link.
+        frames: u64,
+    },
     /// Does this task hold a tuple of the root's tree?
     WhoHolds {
         /// The root.
@@ -291,6 +301,8 @@ pub enum Phase {
     Active,
     /// Deactivated: paused or draining.
     Inactive,
+    /// About to be replaced, with nothing left to do.
+    Drained,
     /// A spout that is exhausted, its last trees still pending.
     Exhausted,
     /// Ended: its end mark is out.

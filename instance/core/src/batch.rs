@@ -104,4 +104,8 @@ pub enum ToTask {
     Plan(PlanIndex),
     /// Does the task hold a tuple of this root's tree, unacked?
     WhoHolds(Root),
+    /// It is about to be replaced, and all its input is before this.
+    Drain,
+    /// It is replaced now: close, and say nothing more.
+    Leave,
 }

@@ -87,10 +87,10 @@ impl BoltTask {
     ) -> Result<BoltTask, SetupError> {
         let core = TaskCore::new(plan, task, incarnation, registry, stats)?;
         let planned = plan.task(task).ok_or(SetupError::NoTask(task))?;
-        let component = &plan.plan().components[planned.component];
+        let definition = plan.definition(task).ok_or(SetupError::NoTask(task))?;
         let bolt =
-            registry.make_bolt(&component.component).ok_or_else(|| SetupError::NoComponent {
-                name: component.component.clone(),
+            registry.make_bolt(&definition.component).ok_or_else(|| SetupError::NoComponent {
+                name: definition.component.clone(),
                 has: registry.names().join(", "),
             })?;
         let tasks = plan.sources_of(planned.component);
@@ -107,7 +107,7 @@ impl BoltTask {
             sources: sources.collect(),
             input: VecDeque::new(),
             flushed: HashMap::new(),
-            tick_every: component.tick_ms.map(|ms| ms.max(1) * 1_000_000),
+            tick_every: definition.tick_ms.map(|ms| ms.max(1) * 1_000_000),
             next_tick: 0,
             unflushed: false,
             woken: false,
@@ -156,9 +156,13 @@ impl BoltTask {
                     complete(completion, &mut self.core, &mut self.unsettled, &mut self.resend);
                 }
             }
-            ToTask::Plan(plan) => self.core.follow(plan),
+            ToTask::Plan(plan) => {
+                self.core.follow(plan);
+            }
             ToTask::Loss(scope) => self.lost(scope),
             ToTask::WhoHolds(root) => self.who_holds(root, outlet.now()),
+            ToTask::Drain => self.core.drain = true,
+            ToTask::Leave => self.core.leaving = true,
         }
     }
 
@@ -170,9 +174,9 @@ impl BoltTask {
 
     /// Does the next piece of work.
     pub fn step(&mut self, outlet: &mut dyn Outlet) -> Result<Step, UserError> {
-        if self.core.state() == RunState::Stopped {
+        if self.core.state() == RunState::Stopped || self.core.leaving {
             self.bolt.close();
-            self.core.show(Phase::Closed);
+            self.core.show_closed();
             self.pause(outlet);
             return Ok(Step::Closed);
         }
@@ -192,6 +196,7 @@ impl BoltTask {
             return Ok(Step::Again);
         }
         self.rest(now, outlet)?;
+        self.show_rest();
         self.pause(outlet);
         Ok(Step::Park(self.wake_at()))
     }
@@ -274,9 +279,11 @@ impl BoltTask {
         self.call("tick", Call::Loose, now, outlet, |bolt, out| bolt.tick(out))
     }
 
-    /// When the next tick is due. After the end there is none: nothing may follow the end marks.
+    /// When the next tick is due. After the end there is none: nothing may follow the end marks, or
+    /// what was worked off last. Until then a bolt may need it to ack what it holds.
     fn tick_at(&self) -> Option<u64> {
-        self.tick_every.filter(|_| !self.core.ended).map(|_| self.next_tick)
+        let over = self.core.ended || self.core.drain && self.anchors.held() == 0;
+        self.tick_every.filter(|_| !over).map(|_| self.next_tick)
     }
 
     fn flush(&mut self, now: u64, outlet: &mut dyn Outlet) -> Result<(), UserError> {
@@ -337,11 +344,20 @@ impl BoltTask {
         } else if !self.core.ended {
             self.core.ended = true;
             self.core.send_end();
-            self.core.show(Phase::Ended);
         } else {
             self.core.flusher.rest();
         }
         Ok(())
+    }
+
+    /// Tells what it is when there is no input.
+    fn show_rest(&mut self) {
+        let nothing_left = self.anchors.held() == 0 && self.core.pending == 0;
+        self.core.show(match () {
+            () if self.core.drain && nothing_left => Phase::Drained,
+            () if self.core.ended => Phase::Ended,
+            () => Phase::Active,
+        });
     }
 
     /// Input came after all had ended.

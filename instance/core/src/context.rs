@@ -16,6 +16,7 @@ pub fn context(
 ) -> Result<Context, SetupError> {
     let planned = plan.task(task).ok_or(SetupError::NoTask(task))?;
     let component = &plan.plan().components[planned.component];
+    let definition = plan.definition(task).ok_or(SetupError::NoTask(task))?;
     let inputs = component.inputs.iter().map(|input| {
         let source = &plan.plan().components[input.from];
         Input { component: source.name.clone(), stream: source.streams[input.stream].clone() }
@@ -31,7 +32,7 @@ pub fn context(
         streams: component.streams.clone(),
         inputs: inputs.collect(),
         positions,
-        config: component.config.clone(),
+        config: definition.config,
         metrics: metrics.clone(),
         waker,
     })

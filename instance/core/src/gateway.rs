@@ -8,6 +8,7 @@
 //!
 //! Call `poll_event` until it is empty after every other call.
 
+mod drain;
 mod holders;
 mod traces;
 mod waits;
@@ -20,6 +21,7 @@ use crate::{
     tracker::Tracker,
 };
 use bytes::Bytes;
+use drain::Drain;
 use egret_sdk::{Failure, Metrics};
 use egret_topology::{
     id::{Incarnation, TaskId},
@@ -34,7 +36,7 @@ use egret_wire::{
     preamble::StreamKey,
 };
 use hdrhistogram::Histogram;
-use holders::{Holders, contains};
+use holders::{Holders, contains, timed_out};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use traces::Traced;
 use waits::Waits;
@@ -50,6 +52,11 @@ pub enum Event {
     Holds(Hold),
     /// Tell the stream manager where splits stand.
     Positions(BTreeMap<String, u64>),
+    /// Tell the stream manager that all is worked off, and how many frames were sent.
+    Drained {
+        /// Frames of all kinds since the link came up.
+        frames: u64,
+    },
 }
 
 /// The gateway half of one incarnation of a task.
@@ -78,6 +85,7 @@ pub struct Gateway {
     /// Data frames that the task has not executed to their end, to tell what it holds.
     in_task: VecDeque<Frame>,
     in_task_done: u64,
+    drain: Drain,
     events: VecDeque<Event>,
     discarded: u64,
     lane_freed: bool,
@@ -128,6 +136,7 @@ impl Gateway {
             completions: Vec::new(),
             in_task: VecDeque::new(),
             in_task_done: 0,
+            drain: Drain::default(),
             events: VecDeque::new(),
             discarded: 0,
             lane_freed: false,
@@ -164,6 +173,9 @@ impl Gateway {
         if let Some(phase) = batch.phase.take() {
             self.stats.set_phase(phase);
         }
+        if self.is_draining() {
+            self.follow_drain();
+        }
         self.finish_completions(now);
     }
 
@@ -172,7 +184,8 @@ impl Gateway {
         if frame.header.dest != self.task {
             return Err(Malformed::NotAFrame("it is for another task"));
         }
-        match frame.header.kind {
+        let kind = frame.header.kind;
+        match kind {
             Kind::Ack => self.handle_acks(now, &frame)?,
             Kind::Data => {
                 self.budget.inbox_add(frame.len());
@@ -181,6 +194,12 @@ impl Gateway {
                 self.to_task.push(ToTask::Frame(frame, now));
             }
             Kind::End | Kind::Flush => self.to_task.push(ToTask::Frame(frame, now)),
+        }
+        if kind != Kind::Ack {
+            self.drain.received += 1;
+            if self.is_draining() {
+                self.follow_drain();
+            }
         }
         Ok(())
     }
@@ -208,6 +227,9 @@ impl Gateway {
     pub fn handle_plan(&mut self, plan: PlanIndex) {
         if let Some(tracker) = &mut self.tracker {
             tracker.set_timeout(plan.plan().message_timeout_ms * 1_000_000);
+        }
+        if !plan.is_draining(self.task) {
+            self.end_drain();
         }
         self.plan = plan.clone();
         self.to_task.push(ToTask::Plan(plan));
@@ -276,10 +298,14 @@ impl Gateway {
         {
             let Some((bytes, lane)) = queue.frames.pop_front() else { break };
             taken += bytes.len();
+            self.drain.sent += 1;
             if let Some(lane) = lane {
                 self.lane_freed |= self.budget.subtract(lane, bytes.len());
             }
             out.push(bytes);
+        }
+        if self.is_draining() {
+            self.follow_drain();
         }
         taken
     }
@@ -453,31 +479,10 @@ impl Gateway {
         }
     }
 
-    fn release_timed_out(&mut self, now: u64) {
-        let plan = &self.plan;
-        let describe = |hold: &Hold| {
-            let did = match hold.how {
-                Holding::Executing => "has not returned from it for",
-                Holding::Unacked => "executed it but has not acked it for",
-                Holding::Queued => "has it queued, busy with another for",
-                Holding::Stalled => "takes no more input since",
-            };
-            format!("{}: {did} {} ms", plan.describe(hold.task), hold.for_ms)
-        };
-        for (root, hold) in self.holders.release(now) {
-            self.completions.push(timed_out(root, hold.as_ref().map(describe)));
-        }
-        self.finish_completions(now);
-    }
-
     fn forget_executed(&mut self) {
         let done = self.stats.frames_done();
         while self.in_task_done < done && self.in_task.pop_front().is_some() {
             self.in_task_done += 1;
         }
     }
-}
-
-fn timed_out(root: u64, held_by: Option<String>) -> Completion {
-    Completion::failed(root, Failure::TimedOut { held_by })
 }

@@ -357,6 +357,8 @@ impl Kit {
                         let component = self.plan.task(task).map_or(0, |task| task.component);
                         self.positions.entry(component).or_default().extend(moved);
                     }
+                    // Nothing is replaced here.
+                    Event::Drained { .. } => {}
                     Event::AskHolders(root) => {
                         for cell in self.cells.values_mut() {
                             cell.gateway.handle_who_holds(self.now, root);

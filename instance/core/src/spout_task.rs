@@ -5,6 +5,7 @@ use crate::{
     dense::{DenseMap, Vacant},
     limits,
     outlet::Outlet,
+    pace::Pace,
     positions::Positions,
     stats::Stats,
     task::{SetupError, Step, TaskCore, UserError},
@@ -35,6 +36,7 @@ pub struct SpoutTask {
     exhausted: bool,
     idle_until: Option<u64>,
     idle_pause: u64,
+    pace: Pace,
     /// Roots emitted since all frames were closed: no fewer than there are in open ones.
     unsent: u64,
     position_shown: u64,
@@ -52,12 +54,14 @@ impl SpoutTask {
         stats: Stats,
     ) -> Result<SpoutTask, SetupError> {
         let core = TaskCore::new(plan, task, incarnation, registry, stats)?;
-        let name = plan.component_of(task).map_or("", |component| &component.component);
-        let spout = registry.make_spout(name).ok_or_else(|| SetupError::NoComponent {
-            name: name.to_owned(),
+        let name = plan.definition(task).ok_or(SetupError::NoTask(task))?.component;
+        let spout = registry.make_spout(&name).ok_or_else(|| SetupError::NoComponent {
+            name: name.clone(),
             has: registry.names().join(", "),
         })?;
         let roots = usize::try_from(core.max_pending()).unwrap_or(usize::MAX);
+        let mut pace = Pace::default();
+        pace.follow(plan, task);
         Ok(SpoutTask {
             core,
             spout,
@@ -70,6 +74,7 @@ impl SpoutTask {
             exhausted: false,
             idle_until: None,
             idle_pause: limits::IDLE_NS.0,
+            pace,
             unsent: 0,
             position_shown: 0,
             published: 0,
@@ -112,7 +117,16 @@ impl SpoutTask {
                 }
                 self.core.probe();
             }
-            ToTask::Plan(plan) => self.core.follow(plan),
+            ToTask::Plan(plan) => {
+                self.pace.follow(&plan, self.core.task);
+                // What waited for a rate may wait less now.
+                self.idle_until = None;
+                if self.core.follow(plan) {
+                    self.core.probe();
+                }
+            }
+            ToTask::Drain => self.core.drain = true,
+            ToTask::Leave => self.core.leaving = true,
             // A spout receives no data and holds no input.
             ToTask::Frame(..) | ToTask::WhoHolds(_) => {}
         }
@@ -126,9 +140,9 @@ impl SpoutTask {
 
     /// Does the next piece of work.
     pub fn step(&mut self, outlet: &mut dyn Outlet) -> Result<Step, UserError> {
-        if self.core.state() == RunState::Stopped {
+        if self.core.state() == RunState::Stopped || self.core.leaving {
             self.spout.close();
-            self.core.show(Phase::Closed);
+            self.core.show_closed();
             self.pause(outlet);
             return Ok(Step::Closed);
         }
@@ -148,7 +162,7 @@ impl SpoutTask {
         if keeps.is_none() {
             self.pause(outlet);
         }
-        Ok(Step::Park([keeps, self.wake_at()].into_iter().flatten().min()))
+        Ok(Step::Park([keeps, self.wake_at(now)].into_iter().flatten().min()))
     }
 
     /// The user's spout, for tests.
@@ -167,6 +181,7 @@ impl SpoutTask {
             && !self.core.ended
             && self.core.pending < self.core.max_pending()
             && self.idle_until.is_none_or(|until| now >= until)
+            && self.pace.allows(now)
             && !self.core.emitter.is_over_budget()
     }
 
@@ -237,6 +252,9 @@ impl SpoutTask {
         if !matches!(next, Next::Idle | Next::IdleFor(_)) {
             self.idle_until = None;
         }
+        if let Some(due) = self.pace.emitted(now, self.core.next_seq) {
+            self.idle_until = Some(self.idle_until.map_or(due, |until| until.max(due)));
+        }
         let mut completed = std::mem::take(&mut self.completed_here);
         let told = completed.drain(..).try_for_each(|root| self.acked(root));
         self.completed_here = completed;
@@ -276,7 +294,7 @@ impl SpoutTask {
 
     /// Activates and deactivates as the plan says.
     fn follow_state(&mut self) -> Result<(), UserError> {
-        let should = self.core.state() == RunState::Running;
+        let should = self.core.state() == RunState::Running && !self.core.is_draining();
         if should && !self.active {
             self.active = true;
             self.activated_before = true;
@@ -305,7 +323,9 @@ impl SpoutTask {
             self.core.ended = true;
             self.core.send_end();
         }
-        self.core.show(if self.core.ended {
+        self.core.show(if self.core.drain && self.core.pending == 0 {
+            Phase::Drained
+        } else if self.core.ended {
             Phase::Ended
         } else if self.exhausted {
             Phase::Exhausted
@@ -330,8 +350,9 @@ impl SpoutTask {
         }
     }
 
-    fn wake_at(&self) -> Option<u64> {
-        let idle = self.idle_until.filter(|_| self.active && !self.exhausted && !self.core.ended);
+    fn wake_at(&self, now: u64) -> Option<u64> {
+        let idle = self.idle_until.or_else(|| self.pace.wait(now));
+        let idle = idle.filter(|_| self.active && !self.exhausted && !self.core.ended);
         [idle, self.core.flusher.next_at()].into_iter().flatten().min()
     }
 }

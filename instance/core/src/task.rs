@@ -137,6 +137,10 @@ pub(crate) struct TaskCore {
     pub(crate) flusher: Flusher,
     /// The end marks are out.
     pub(crate) ended: bool,
+    /// All input that the task shall work off before it is replaced has come.
+    pub(crate) drain: bool,
+    /// It is replaced now.
+    pub(crate) leaving: bool,
     /// The phase that was last handed over, or is about to be.
     phase: Phase,
 }
@@ -166,8 +170,17 @@ impl TaskCore {
             pending: 0,
             flusher: Flusher::new(incarnation),
             ended: false,
+            drain: false,
+            leaving: false,
             phase: Phase::Starting,
         })
+    }
+
+    /// `close` was called. A task that is replaced has no end of its own.
+    pub(crate) fn show_closed(&mut self) {
+        if !self.leaving {
+            self.show(Phase::Closed);
+        }
     }
 
     /// Tells where the task now is in its life, with the next batch.
@@ -179,10 +192,28 @@ impl TaskCore {
         }
     }
 
-    /// Takes over a newer plan.
-    pub(crate) fn follow(&mut self, plan: PlanIndex) {
+    /// Takes over a newer plan. True if tasks begin or end to be replaced: another life must hear
+    /// anew what is said once only, since nothing was lost.
+    pub(crate) fn follow(&mut self, plan: PlanIndex) -> bool {
         self.trace.follow(&plan);
+        let changed = plan.plan().rolling != self.plan.plan().rolling;
         self.plan = plan;
+        if self.drain && !self.is_draining() {
+            self.drain = false;
+            // A bolt that is busy shows nothing else for long, and the next drain must begin anew.
+            if self.phase == Phase::Drained {
+                self.show(Phase::Active);
+            }
+        }
+        if changed && self.ended {
+            self.send_end();
+        }
+        changed
+    }
+
+    /// Whether the task is about to be replaced.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.plan.is_draining(self.task)
     }
 
     pub(crate) fn state(&self) -> RunState {

@@ -8,12 +8,14 @@
 mod acceptance {
     mod ack;
     mod components;
+    mod drain;
     mod durations;
     mod end;
     mod flush;
     mod grouping;
     mod plan;
     mod probe;
+    mod rate;
     mod sdk;
     mod strangers;
     mod trace;

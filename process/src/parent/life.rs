@@ -134,6 +134,7 @@ impl Lives {
         let killed = status.signal() == Some(Signal::KILL.as_raw());
         let end = match () {
             () if !self.wanted() || expected => End::Planned,
+            () if status.code() == Some(i32::from(crate::Exit::Again.code())) => End::Again,
             () if killed => End::Killed,
             () => End::Own,
         };

@@ -84,6 +84,9 @@ fn plan() -> PhysicalPlan {
         edge_key: 7,
         log_levels: Default::default(),
         tracing: None,
+        rolling: Default::default(),
+        restarted_at: None,
+        max_rates: Default::default(),
         components: vec![
             component("lines", "source", None),
             component("pass", "pass", Some(0)),

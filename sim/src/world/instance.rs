@@ -412,6 +412,8 @@ impl World {
                 Message::AskHolders(root)
             }
             Wish::Holds(hold) => Message::Holds(hold),
+            // No plan here replaces a task.
+            Wish::Drained { .. } => return,
             Wish::Positions(mut moved) => {
                 if self.scenario.bug == Some(Bug::PositionAhead) {
                     moved.values_mut().for_each(|position| *position += 1);

@@ -215,6 +215,8 @@ impl World {
                     }
                 }
                 Effect::TellInstance { task, scope } => self.tell_instance(manager, task, scope),
+                // No plan here replaces a task.
+                Effect::Drain { .. } => {}
                 Effect::Discarded { .. } => self.met.count(Situation::FramesDiscarded),
             }
         }

@@ -54,6 +54,13 @@ pub struct LinkCounts {
     pub ups: u64,
 }
 
+impl LinkCounts {
+    /// Data frames handed out, and frames of all kinds that arrived.
+    pub(crate) fn passed(&self) -> (u64, u64) {
+        (self.data_out.frames, self.data_in.frames + self.ack_in.frames)
+    }
+}
+
 /// What happened to the frames for one task.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TaskCounts {

@@ -25,6 +25,13 @@ pub enum Effect {
         /// What was lost.
         scope: LossScope,
     },
+    /// Tell a local instance to work off what it was sent, because it is about to be replaced.
+    Drain {
+        /// Its task.
+        task: TaskId,
+        /// Data frames that were handed out since its link came up.
+        frames: u64,
+    },
     /// Frames for this task were discarded, for the log; the loss is announced besides.
     Discarded {
         /// The task that they were for.

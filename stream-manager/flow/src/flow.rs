@@ -1,5 +1,6 @@
 //! [`Flow`]: the state of a stream manager and the order in which it may be called.
 
+mod drain;
 mod frames;
 mod links;
 mod losses;
@@ -40,7 +41,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 ///    was handed out is written whole, or its link is lost. Around a write that has to wait, call
 ///    [`blocked`](Flow::blocked).
 /// 5. [`handle_timeout`](Flow::handle_timeout) when [`next_timeout`](Flow::next_timeout) has come.
-/// 6. After any of these [`poll_effect`](Flow::poll_effect) until it returns `None`.
+/// 6. [`drained`](Flow::drained) when an instance answers [`Effect::Drain`].
+/// 7. After any of these [`poll_effect`](Flow::poll_effect) until it returns `None`.
 #[derive(Debug)]
 pub struct Flow {
     pod: PodId,
@@ -72,8 +74,6 @@ struct Task {
     id: TaskId,
     /// `None` when a newer plan has dropped it.
     pod: Option<PodId>,
-    /// The newest life that is known, from its handshake or from frames.
-    newest: Incarnation,
     counts: TaskCounts,
     quiet: Quiet,
 }
@@ -89,6 +89,12 @@ struct LinkState {
     losses: u64,
     /// When the absence of an instance becomes a loss.
     away: Option<u64>,
+    /// Data frames out and frames in, when the link came up.
+    before: (u64, u64),
+    /// Of an instance: it has worked off its input, and has sent so many frames over this link.
+    drained: Option<u64>,
+    /// It was drained when its link ended: nothing was lost with it.
+    left_drained: bool,
     counts: LinkCounts,
 }
 

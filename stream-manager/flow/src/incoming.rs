@@ -11,12 +11,12 @@ use egret_wire::preamble::StreamKey;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Route {
     pub(crate) source: TaskId,
-    /// Index of the source among the tasks.
-    pub(crate) task: u32,
     /// Index of the outgoing stream.
     pub(crate) out: u32,
     /// This stream's queue in the outgoing one.
     pub(crate) lane: u32,
+    /// The newest life of the source that the stream has brought.
+    pub(crate) newest: Incarnation,
 }
 
 /// The account lives as long as the plan has a use for the stream: bytes that a closed stream left
@@ -72,9 +72,19 @@ impl Incoming {
         }
     }
 
+    /// Whether a frame of the source that was asked for last is of its newest life here. Other
+    /// streams may still bring what an earlier life has left behind: it was there first.
+    #[inline]
+    pub(crate) fn is_newest(&mut self, incarnation: Incarnation) -> bool {
+        let Some(route) = self.routes.get_mut(self.last) else { return true };
+        route.newest = incarnation.max(route.newest);
+        route.newest == incarnation
+    }
+
     pub(crate) fn add_route(&mut self, route: Route) {
         let at = self.routes.partition_point(|r| r.source < route.source);
         self.routes.insert(at, route);
+        self.last = at;
     }
 
     pub(crate) fn forget_routes(&mut self) {

@@ -26,6 +26,8 @@ pub(crate) struct Outgoing {
     /// The writer has been woken and has not yet found the stream empty.
     pub(crate) awake: bool,
     pub(crate) blocked: bool,
+    /// The destination is drained: what waits for it is for its next life.
+    pub(crate) held: bool,
     /// Since when nothing has moved although bytes wait.
     pub(crate) still_since: Option<u64>,
     /// To an instance: where what it receives is counted.
@@ -36,7 +38,13 @@ pub(crate) struct Outgoing {
 }
 
 impl Outgoing {
-    pub(crate) fn new(link: Link, link_index: u32, key: StreamKey, dest: u32) -> Outgoing {
+    pub(crate) fn new(
+        link: Link,
+        link_index: u32,
+        key: StreamKey,
+        dest: u32,
+        held: bool,
+    ) -> Outgoing {
         Outgoing {
             link,
             link_index,
@@ -46,6 +54,7 @@ impl Outgoing {
             in_hand: 0,
             awake: false,
             blocked: false,
+            held,
             still_since: None,
             slots: Slots::default(),
             lanes: Vec::new(),

@@ -310,6 +310,9 @@ pub fn plan(components: &[Component<'_>]) -> PhysicalPlan {
         edge_key: 1,
         log_levels: Default::default(),
         tracing: None,
+        rolling: Default::default(),
+        restarted_at: None,
+        max_rates: Default::default(),
         components: components.iter().enumerate().map(component).collect(),
         pods: (0..pods)
             .map(|id| PlannedPod { id: PodId(id), address: ([127, 0, 0, 1], 1).into() })

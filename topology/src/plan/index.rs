@@ -1,6 +1,6 @@
 //! Questions about a physical plan that must be answered without searching it.
 
-use super::{ComponentKind, PhysicalPlan, PlannedComponent, PlannedTask};
+use super::{ComponentKind, Definition, PhysicalPlan, PlannedComponent, PlannedTask};
 use crate::{
     grouping::Grouping,
     id::{PodId, TaskId},
@@ -153,6 +153,18 @@ impl PlanIndex {
     /// Whether any tuple of `from` can pass through the pod, counting the task's own pod.
     pub fn touches(&self, from: TaskId, pod: PodId) -> bool {
         self.tasks_in(pod).any(|task| self.reaches(from, task.id))
+    }
+
+    /// Whether a task is about to be replaced: its input waits, and it works off what it has.
+    pub fn is_draining(&self, task: TaskId) -> bool {
+        self.0.plan.rolling.draining.contains(&task)
+    }
+
+    /// What a task reads when its process starts.
+    pub fn definition(&self, task: TaskId) -> Option<Definition> {
+        let component = self.component_of(task)?;
+        let plan = &self.0.plan;
+        Some(plan.rolling.other(task).cloned().unwrap_or_else(|| plan.definition_of(component)))
     }
 
     /// Whether the component is a spout.

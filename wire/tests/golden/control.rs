@@ -5,8 +5,8 @@ use egret_topology::{
     grouping::Grouping,
     id::{Epoch, Incarnation, PodId, TaskId},
     plan::{
-        ComponentKind, Delivery, PhysicalPlan, PlannedComponent, PlannedInput, PlannedPod,
-        PlannedTask, RunState,
+        ComponentKind, Definition, Delivery, Other, PhysicalPlan, PlannedComponent, PlannedInput,
+        PlannedPod, PlannedTask, Rolling, RunState,
     },
     positions::Positions,
     stream::Stream,
@@ -72,6 +72,9 @@ fn plan() -> Box<PhysicalPlan> {
         edge_key: 77,
         log_levels: Default::default(),
         tracing: None,
+        rolling: Default::default(),
+        restarted_at: None,
+        max_rates: Default::default(),
         components: vec![lines, count],
         pods: vec![PlannedPod { id: PodId(0), address: ([127, 0, 0, 1], 4000).into() }],
         tasks: vec![task(0, 0), task(1, 1)],
@@ -128,6 +131,7 @@ fn messages_of_an_instance_keep_their_json() {
         FromInstance::Positions { splits: splits() },
         r#"{"type":"positions","splits":{"a.txt":4096}}"#,
     );
+    is(FromInstance::Drained { frames: 12 }, r#"{"type":"drained","frames":12}"#);
     is(FromInstance::WhoHolds { root: ROOT }, &who_holds_json());
     is(FromInstance::Holds(hold()), &hold_json());
     let profile = Profile {
@@ -259,6 +263,7 @@ fn messages_to_an_instance_keep_their_json() {
         r#"{"type":"refused","why":"too late","newest":8}"#,
     );
     is(ToInstance::Plan(plan()), &PLAN.replacen('{', r#"{"type":"plan","#, 1));
+    is(ToInstance::Drain { frames: 9 }, r#"{"type":"drain","frames":9}"#);
     is(
         ToInstance::Loss(LossScope::Task { task: TaskId(1) }),
         r#"{"type":"loss","kind":"task","task":1}"#,
@@ -293,6 +298,28 @@ fn messages_between_stream_managers_keep_their_json() {
     );
     is(Peer::WhoHolds { root: ROOT }, &who_holds_json());
     is(Peer::Holds(hold()), &hold_json());
+}
+
+#[test]
+fn what_a_plan_says_of_tasks_that_are_replaced_keeps_its_json() {
+    let definition = Definition {
+        component: "count".into(),
+        config: serde_json::json!({}),
+        tick_ms: Some(1000),
+        restarted_at: Some("now".into()),
+    };
+    let other = Other { tasks: vec![TaskId(1), TaskId(2)], definition };
+    let rolling = Rolling { draining: vec![TaskId(1)], others: vec![other] };
+    let json = concat!(
+        r#"{"draining":[1],"others":[{"tasks":[1,2],"#,
+        r#""definition":{"component":"count","config":{},"tickMs":1000,"restartedAt":"now"}}]}"#
+    );
+    assert_eq!(serde_json::to_string(&rolling).unwrap(), json);
+    let plan = PLAN.replacen(r#""components""#, &format!(r#""rolling":{json},"components""#), 1);
+    let read: PhysicalPlan = serde_json::from_str(&plan).unwrap();
+    assert_eq!(serde_json::to_string(&read).unwrap(), plan);
+    assert_eq!(read.rolling, rolling);
+    documented(&format!(r#""rolling":{json}"#));
 }
 
 #[test]
@@ -370,13 +397,14 @@ fn words_keep_their_spelling() {
         Phase::Starting,
         Phase::Active,
         Phase::Inactive,
+        Phase::Drained,
         Phase::Exhausted,
         Phase::Ended,
         Phase::Closed,
     ];
     assert_eq!(
         json(serde_json::json!(phases)),
-        r#"["starting","active","inactive","exhausted","ended","closed"]"#
+        r#"["starting","active","inactive","drained","exhausted","ended","closed"]"#
     );
     let holdings = [Holding::Executing, Holding::Unacked, Holding::Queued, Holding::Stalled];
     assert_eq!(json(serde_json::json!(holdings)), r#"["executing","unacked","queued","stalled"]"#);

@@ -1,8 +1,13 @@
 //! Roots that have timed out and wait a moment for the name of who holds them.
 
-use crate::limits::{HOLDER_WAIT_NS, MAX_HOLDER_QUESTIONS};
+use super::Gateway;
+use crate::{
+    batch::Completion,
+    limits::{HOLDER_WAIT_NS, MAX_HOLDER_QUESTIONS},
+};
+use egret_sdk::Failure;
 use egret_wire::{
-    control::{Hold, Root},
+    control::{Hold, Holding, Root},
     cut::Frame,
     data::{DataReader, RootId, Roots},
 };
@@ -70,4 +75,29 @@ pub(super) fn contains(frame: &Frame, root: Root) -> bool {
         }
     }
     false
+}
+
+impl Gateway {
+    /// Hands over roots that have timed out once it is known who holds them, or nobody says.
+    pub(super) fn release_timed_out(&mut self, now: u64) {
+        let plan = &self.plan;
+        let describe = |hold: &Hold| {
+            let did = match hold.how {
+                Holding::Executing => "has not returned from it for",
+                Holding::Unacked => "executed it but has not acked it for",
+                Holding::Queued => "has it queued, busy with another for",
+                Holding::Stalled => "takes no more input since",
+            };
+            format!("{}: {did} {} ms", plan.describe(hold.task), hold.for_ms)
+        };
+        for (root, hold) in self.holders.release(now) {
+            self.completions.push(timed_out(root, hold.as_ref().map(describe)));
+        }
+        self.finish_completions(now);
+    }
+}
+
+/// A root whose time was up.
+pub(super) fn timed_out(root: u64, held_by: Option<String>) -> Completion {
+    Completion::failed(root, Failure::TimedOut { held_by })
 }

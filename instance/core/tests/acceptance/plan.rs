@@ -28,6 +28,9 @@ impl Plan {
             edge_key: 7,
             log_levels: Default::default(),
             tracing: None,
+            rolling: Default::default(),
+            restarted_at: None,
+            max_rates: Default::default(),
             components: vec![],
             pods: (0..2)
                 .map(|i| PlannedPod { id: PodId(i), address: ([127, 0, 0, 1], 1).into() })

@@ -16,8 +16,8 @@ super::metrics! {
          word: killed, out of memory, cut off)."),
         "__task-run-count", "";
     TASK_PHASE = Gauge("egret_task_phase", ["component", "task", "phase"], "0 or 1",
-        "1 for the phase that the task is in: `starting`, `active`, `inactive`, `exhausted`, \
-         `ended`, `closed`."), "", "";
+        "1 for the phase that the task is in: `starting`, `active`, `inactive`, `drained`, \
+         `exhausted`, `ended`, `closed`."), "", "";
     TASK_BROKEN = Gauge("egret_task_broken", ["component", "task"], "0 or 1",
         "1 if the last life ended in an error of user code, until a life is active again."), "", "";
     TASK_UNFINISHED = Gauge("egret_task_unfinished", ["component", "task"], "tuples",

@@ -8,7 +8,10 @@ use crate::{
     refusal::Violation,
     stream::{InId, Link, LinkId, OutId},
 };
-use egret_topology::{id::TaskId, plan::PlanIndex};
+use egret_topology::{
+    id::{Incarnation, TaskId},
+    plan::PlanIndex,
+};
 use egret_wire::{
     cut::Frame,
     header::{Header, Kind},
@@ -89,13 +92,11 @@ impl Flow {
             Some(route) => route,
             None => self.find_route(id.index, header)?,
         };
-        let newest = &mut self.tasks[route.task as usize].newest;
-        if header.incarnation < *newest {
+        let stream = &mut self.ins[id.index as usize];
+        if !stream.is_newest(header.incarnation) {
             self.discard(now, header.dest, Discard::Incarnation);
             return Ok(());
         }
-        *newest = header.incarnation;
-        let stream = &mut self.ins[id.index as usize];
         if stream.key.source.is_some() {
             self.edges.count(&mut stream.slots, self.plan.as_ref(), true, header);
         }
@@ -120,6 +121,10 @@ impl Flow {
         let mut taken = 0;
         loop {
             let out = &mut self.outs[id.index as usize];
+            // What was handed out before is written meanwhile.
+            if out.held {
+                break;
+            }
             let room = if taken == 0 { usize::MAX } else { max_bytes.saturating_sub(taken) };
             let Some((input, frame)) = out.pop(room) else {
                 break;
@@ -210,19 +215,20 @@ impl Flow {
         let link = self.link_to(dest).ok_or(Violation::UnknownTask(dest))?;
         let per_source = matches!((link, class), (Link::Instance(_), Class::Data));
         let key = StreamKey { class, source: per_source.then_some(source), dest };
-        let (Some(link_index), Some(dest_index), Some(task)) = (
-            self.link_index.get(&link).copied(),
-            self.task_index.get(&dest).copied(),
-            self.task_index.get(&source).copied(),
-        ) else {
+        let (Some(link_index), Some(dest_index)) =
+            (self.link_index.get(&link).copied(), self.task_index.get(&dest).copied())
+        else {
             return Err(Violation::UnknownTask(dest));
         };
         let out = *self.out_index.entry((link, key)).or_insert_with(|| {
-            self.outs.push(Outgoing::new(link, link_index, key, dest_index));
+            let held = link == Link::Instance(dest)
+                && class == Class::Data
+                && self.plan.as_ref().is_some_and(|plan| plan.is_draining(dest));
+            self.outs.push(Outgoing::new(link, link_index, key, dest_index, held));
             self.outs.len() as u32 - 1
         });
         let lane = self.outs[out as usize].lane(input);
-        let route = Route { source, task, out, lane };
+        let route = Route { source, out, lane, newest: Incarnation(0) };
         self.ins[input as usize].add_route(route);
         Ok(route)
     }

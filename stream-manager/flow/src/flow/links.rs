@@ -26,14 +26,12 @@ impl Flow {
         if let Some(at) = self.links[index as usize].away.take() {
             self.deadlines.remove(&(at, Deadline::Away(index)));
         }
-        if let Some(at) = self.task_index.get(&task) {
-            let newest = &mut self.tasks[*at as usize].newest;
-            *newest = incarnation.max(*newest);
-        }
         let link = self.bring_up(index, incarnation);
-        if known.is_some() || self.reborn {
+        let planned = std::mem::take(&mut self.links[index as usize].left_drained);
+        if !planned && (known.is_some() || self.reborn) {
             self.announce(LossScope::Task { task });
         }
+        self.ask_to_drain(index);
         Ok(LinkUp { link, replaced })
     }
 
@@ -43,10 +41,6 @@ impl Flow {
         if let Some(at) = self.link_index.get(&Link::Instance(task)) {
             let known = &mut self.links[*at as usize].incarnation;
             *known = (*known).max(Some(life));
-        }
-        if let Some(at) = self.task_index.get(&task) {
-            let newest = &mut self.tasks[*at as usize].newest;
-            *newest = life.max(*newest);
         }
     }
 
@@ -89,6 +83,7 @@ impl Flow {
         self.take_down(now, id.index);
         let state = &mut self.links[id.index as usize];
         match state.link {
+            Link::Instance(_) if state.left_drained => {}
             Link::Instance(_) => {
                 let at = now + self.limits.away_ns;
                 state.away = Some(at);
@@ -141,6 +136,8 @@ impl Flow {
         state.life += 1;
         state.incarnation = Some(incarnation);
         state.counts.ups += 1;
+        state.before = state.counts.passed();
+        state.drained = None;
         let life = state.life;
         for (at, out) in self.outs.iter_mut().enumerate().filter(|(_, o)| o.link_index == index) {
             if out.queued > 0 {
@@ -153,10 +150,12 @@ impl Flow {
 
     /// Returns whether the link was up.
     fn take_down(&mut self, now: u64, index: u32) -> bool {
+        let left_drained = self.has_drained(index);
         let state = &mut self.links[index as usize];
         if !std::mem::take(&mut state.up) {
             return false;
         }
+        state.left_drained = left_drained;
         for stream in self.ins.iter_mut().filter(|s| s.link_index == index) {
             stream.open = false;
             stream.only = None;

@@ -8,7 +8,7 @@ use crate::{
     stream::Link,
 };
 use egret_topology::{
-    id::{Epoch, Incarnation, TaskId},
+    id::{Epoch, TaskId},
     plan::PlanIndex,
 };
 
@@ -22,10 +22,12 @@ impl Flow {
             return Ok(false);
         }
         self.list_tasks(&plan);
+        let held = self.draining_here();
         self.plan = Some(plan);
         self.ins.iter_mut().for_each(super::Incoming::forget_routes);
         self.outs.iter_mut().for_each(|out| out.slots.forget());
         self.drop_what_no_longer_fits(now);
+        self.hold(&held);
         Ok(true)
     }
 
@@ -57,7 +59,6 @@ impl Flow {
                 self.tasks.push(Task {
                     id: planned.id,
                     pod: None,
-                    newest: Incarnation(0),
                     counts: TaskCounts::default(),
                     quiet: Quiet::default(),
                 });
@@ -84,6 +85,9 @@ impl Flow {
                 incarnation: None,
                 losses: 0,
                 away: None,
+                before: (0, 0),
+                drained: None,
+                left_drained: false,
                 counts: LinkCounts::default(),
             });
             self.links.len() as u32 - 1

@@ -4,6 +4,7 @@
 #![allow(unreachable_pub, clippy::unwrap_used)]
 
 mod backpressure;
+mod drain;
 mod edges;
 mod losses;
 mod plans;

@@ -58,6 +58,9 @@ pub fn plan(revision: u64, epoch: u32, components: &[(&[usize], &[u32])]) -> Pla
         edge_key: 1,
         log_levels: Default::default(),
         tracing: None,
+        rolling: Default::default(),
+        restarted_at: None,
+        max_rates: Default::default(),
         components: components.iter().enumerate().map(component).collect(),
         pods: (0..pods)
             .map(|id| PlannedPod { id: PodId(id), address: ([127, 0, 0, 1], 1).into() })
@@ -106,6 +109,8 @@ pub struct Rig {
     pub delivered: BTreeMap<u32, Vec<Header>>,
     /// What each task was told.
     pub told: Vec<(u32, LossScope)>,
+    /// Who was asked to work off how many frames.
+    pub asked: Vec<(u32, u64)>,
     /// What each pod has announced.
     pub announced: Vec<(usize, LossScope)>,
     /// The most that any flow has held.
@@ -130,6 +135,7 @@ impl Rig {
             stalled: BTreeSet::new(),
             delivered: BTreeMap::new(),
             told: Vec::new(),
+            asked: Vec::new(),
             announced: Vec::new(),
             peak: 0,
         };
@@ -146,6 +152,25 @@ impl Rig {
         }
         rig.settle();
         rig
+    }
+
+    /// A newer plan, under which these tasks are about to be replaced.
+    pub fn replaces(&mut self, tasks: &[u32]) {
+        let mut plan = self.plan.plan().clone();
+        plan.revision += 1;
+        plan.rolling.draining = tasks.iter().copied().map(TaskId).collect();
+        self.plan = PlanIndex::new(plan).unwrap();
+        for flow in &mut self.flows {
+            assert!(flow.set_plan(self.now, self.plan.clone()).unwrap());
+        }
+        self.settle();
+    }
+
+    /// The instance says that it has worked off everything, and has sent so many frames itself.
+    pub fn drained(&mut self, task: u32, frames: u64) {
+        let (pod, link) = (self.pod(task), Link::Instance(TaskId(task)));
+        let id = self.links[&(pod, link)];
+        self.flows[pod].drained(id, frames);
     }
 
     pub fn pod(&self, task: u32) -> usize {
@@ -300,6 +325,7 @@ impl Rig {
                     }
                 }
             }
+            Effect::Drain { task, frames } => self.asked.push((task.0, frames)),
             Effect::TellInstance { task, scope } => self.told.push((task.0, scope)),
             Effect::Resume(_) | Effect::Discarded { .. } => {}
         }
