@@ -13,6 +13,7 @@ pub(crate) mod logs;
 pub(crate) mod look;
 mod pods;
 mod record;
+pub(crate) mod rollout;
 pub(crate) mod state;
 pub(crate) mod status;
 mod style;

@@ -1,7 +1,7 @@
 //! The command line: what there is to do, and who does it.
 
 #[cfg(feature = "cluster")]
-use crate::cluster::{delete, log_level, logs, state, status, tasks};
+use crate::cluster::{delete, log_level, logs, rollout, state, status, tasks};
 use crate::{completions, errors, plan, profile, report, run, top, ui, validate};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use egret_process::Exit;
@@ -26,6 +26,7 @@ Examples:
   egret profile word-count count --output count.svg
   egret report word-count
   egret status --all-namespaces
+  egret rollout history word-count
   egret logs word-count --component count --follow
   egret completions bash > ~/.local/share/bash-completion/completions/egret
 
@@ -48,6 +49,8 @@ enum Command {
     Report(report::Options),
     #[cfg(feature = "cluster")]
     Resume(state::Resume),
+    #[cfg(feature = "cluster")]
+    Rollout(rollout::Options),
     Run(run::Options),
     #[cfg(feature = "cluster")]
     Status(status::Options),
@@ -119,6 +122,8 @@ pub(crate) fn main() -> Exit {
         Command::Report(options) => report::main(&options),
         #[cfg(feature = "cluster")]
         Command::Resume(options) => options.main(),
+        #[cfg(feature = "cluster")]
+        Command::Rollout(options) => rollout::main(&options),
         Command::Run(options) => run::main(&options),
         #[cfg(feature = "cluster")]
         Command::Status(options) => status::main(&options),

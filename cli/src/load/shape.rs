@@ -183,7 +183,7 @@ spec:
                 "spec.maxpending: there is no field `maxpending` (did you mean `maxPending`? the \
                  fields are image, imagePullPolicy, imagePullSecrets, delivery, maxPending, \
                  messageTimeout, pods, packing, podCapacity, state, deletionPolicy, drainTimeout, \
-                 tracing, volumes, podTemplate, spouts, bolts)",
+                 tracing, updateStrategy, restartedAt, volumes, podTemplate, spouts, bolts)",
                 "spec.pods: expected a whole number, found string \"many\"",
                 "spec.delivery: `atLeastOnce` is not possible here (did you mean `AtLeastOnce`? \
                  the \

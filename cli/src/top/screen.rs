@@ -226,6 +226,7 @@ fn state(task: &Task) -> &'static str {
         Phase::Starting => "starting",
         Phase::Active => "active",
         Phase::Inactive => "inactive",
+        Phase::Drained => "drained",
         Phase::Exhausted => "exhausted",
         Phase::Ended => "ended",
     }

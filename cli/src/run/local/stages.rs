@@ -7,7 +7,7 @@ use egret_topology::{
     id::{Epoch, TaskId},
     logical::State,
     physical::Deployment,
-    plan::{PhysicalPlan, RunState},
+    plan::{PhysicalPlan, Rolling, RunState},
 };
 use egret_wire::control::PodStatus;
 use std::{
@@ -113,6 +113,7 @@ impl Local<'_> {
             // Spouts emit when all links are up, so that no tuple waits for a process to start.
             state: RunState::Paused,
             edge_key: self.edge_key,
+            rolling: Rolling::default(),
             addresses,
         };
         let plan = PhysicalPlan::of(logical, self.packing, deployment);
