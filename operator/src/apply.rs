@@ -10,7 +10,10 @@ use crate::{
 };
 use egret_crd::{Topology, TopologyStatus};
 use k8s_openapi::{
-    api::core::v1::{ConfigMap, Pod, Secret},
+    api::{
+        apps::v1::ControllerRevision,
+        core::v1::{ConfigMap, Pod, Secret},
+    },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use kube::{
@@ -22,6 +25,7 @@ use kube::{
     core::Request,
 };
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// Why something could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -178,6 +182,25 @@ pub async fn delete_pod(
     }
 }
 
+/// Changes the images of containers of a pod where it is.
+pub async fn images(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+    images: &BTreeMap<String, String>,
+) -> Result<(), Error> {
+    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let containers: Vec<Value> =
+        images.iter().map(|(name, image)| json!({"name": name, "image": image})).collect();
+    let patch = json!({"spec": {"containers": containers}});
+    match pods.patch(name, &patch_params(), &Patch::Strategic(&patch)).await {
+        Ok(_) => Ok(()),
+        // It is replaced, with the right images.
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+        Err(source) => Err(failed(&format!("other images of Pod {name}"), source)),
+    }
+}
+
 /// Writes a record, if nobody has since it was read. Returns its new version.
 pub async fn record(
     client: &Client,
@@ -254,6 +277,33 @@ pub async fn forget_authority(client: &Client, namespace: &str, uid: &str) -> Re
     }
 }
 
+/// Keeps a spec that was asked for. False: there is another one of that name.
+pub async fn create_revision(
+    client: &Client,
+    namespace: &str,
+    object: Value,
+) -> Result<bool, Error> {
+    let what = called(&object);
+    let revision: ControllerRevision = serde_json::from_value(object)
+        .map_err(|error| Error::Malformed { what: what.clone(), why: error.to_string() })?;
+    let revisions: Api<ControllerRevision> = Api::namespaced(client.clone(), namespace);
+    match revisions.create(&post(), &revision).await {
+        Ok(_) => Ok(true),
+        Err(kube::Error::Api(status)) if status.reason == "AlreadyExists" => Ok(false),
+        Err(source) => Err(failed(&what, source)),
+    }
+}
+
+/// Forgets a spec that was asked for.
+pub async fn forget_revision(client: &Client, namespace: &str, name: &str) -> Result<(), Error> {
+    let revisions: Api<ControllerRevision> = Api::namespaced(client.clone(), namespace);
+    match revisions.delete(name, &DeleteParams::default()).await {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+        Err(source) => Err(failed(&format!("the end of ControllerRevision {name}"), source)),
+    }
+}
+
 /// Writes the status of a topology.
 pub async fn status(
     client: &Client,
@@ -299,7 +349,7 @@ pub async fn finalizer(client: &Client, metadata: &ObjectMeta, wanted: bool) -> 
         "resourceVersion": metadata.resource_version,
     }});
     // Not applied: that would take finalizers away which others have set.
-    let ours = PatchParams { field_manager: params().field_manager, ..PatchParams::default() };
+    let ours = patch_params();
     let patched =
         topologies.patch_metadata(&text(&metadata.name), &ours, &Patch::Merge(&patch)).await;
     match patched {
@@ -329,6 +379,11 @@ pub async fn release(client: &Client, metadata: &ObjectMeta) -> Result<(), Error
         released = finalizer(client, &metadata, false).await;
     }
     released
+}
+
+/// Of what is not applied.
+fn patch_params() -> PatchParams {
+    PatchParams { field_manager: params().field_manager, ..PatchParams::default() }
 }
 
 fn post() -> PostParams {

@@ -11,19 +11,28 @@ mod network_policy;
 mod overlay;
 mod pod;
 mod positions;
+mod pull;
 mod record;
+mod revision;
 
 pub use disruption_budget::disruption_budget;
 pub use identity::{CA, CA_KEY, Identities, authority, identity};
 pub use network_policy::network_policy;
 pub use pod::pod;
 pub use positions::{POSITIONS, positions};
+pub use pull::pull;
 pub use record::{RECORD, record};
+pub use revision::revision;
 
 use crate::{names, record::Record};
 use egret_crd::resource::{GROUP, VERSION};
-use egret_topology::{logical::Logical, resource::KIND};
+use egret_topology::{
+    id::TaskId,
+    logical::{Logical, LogicalComponent},
+    resource::KIND,
+};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 
 /// Whose objects are built.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +54,17 @@ pub struct Blueprint<'a> {
     pub logical: &'a Logical,
     /// What was decided about them.
     pub record: &'a Record,
+    /// What tasks run instead that a rolling change has not reached.
+    pub others: &'a BTreeMap<TaskId, LogicalComponent>,
+}
+
+/// The images that the containers of a pod run, by their names.
+pub fn images(pod: &Value) -> BTreeMap<String, String> {
+    let containers = pod["spec"]["containers"].as_array().into_iter().flatten();
+    let image = |container: &Value| {
+        Some((container["name"].as_str()?.to_owned(), container["image"].as_str()?.to_owned()))
+    };
+    containers.filter_map(image).collect()
 }
 
 impl Owner<'_> {

@@ -6,6 +6,7 @@ use crate::{
     fetch::Versioned,
     flow::Watch,
     metrics::Metrics,
+    nodes::Nodes,
     positions::Standing,
     record::{Images, Record},
     sockets::Sockets,
@@ -25,7 +26,7 @@ use kube::{
     runtime::reflector::{ObjectRef, Store},
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
@@ -144,8 +145,18 @@ pub struct Run {
     pub identities: BTreeMap<PodId, Issued>,
     /// Digest of what goes with the pods, and when it was applied.
     pub applied: Option<(String, Instant)>,
+    /// Names of its pods when something was last decided: who is missing since has vanished.
+    pub lived: BTreeSet<String>,
+    /// When something was last decided, in milliseconds since 1970.
+    pub looked: u64,
+    /// Names of pods that were to pull an image, and were refused.
+    pub unpulled: BTreeSet<String>,
     /// Since when nothing has moved.
     pub watch: Watch,
+    /// When somebody heard of its pods and their nodes.
+    pub nodes: Nodes,
+    /// Digest of the version that is kept as the newest.
+    pub version: String,
     /// The operator keeps its hands off it, and has said so.
     pub hands_off: bool,
     /// What was told last.

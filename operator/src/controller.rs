@@ -5,13 +5,13 @@ use crate::{
     context::{Context, Guarded, Runs, Settings, Wake},
     events::Events,
     metrics::Metrics,
-    names,
+    names, observe,
     reconcile::{self, Error},
     sockets::Sockets,
     validate,
 };
 use futures::{Stream, StreamExt, TryStreamExt, stream};
-use k8s_openapi::api::core::v1::{Pod, PodSpec};
+use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api, Client, ResourceExt,
     runtime::{
@@ -159,10 +159,7 @@ fn watch_pods(pods: Api<Pod>, wake: Wake, metrics: Arc<Metrics>) -> Store<Pod> {
     let config = watcher::Config::default().labels(&format!("{label}={value}"));
     let stream = watcher(pods, config)
         .default_backoff()
-        .modify(|pod| {
-            pod.metadata.managed_fields = None;
-            pod.spec = Some(PodSpec::default());
-        })
+        .modify(observe::keep)
         .reflect(writer)
         .touched_objects();
     tokio::spawn(async move {
@@ -170,7 +167,10 @@ fn watch_pods(pods: Api<Pod>, wake: Wake, metrics: Arc<Metrics>) -> Store<Pod> {
         while let Some(touched) = stream.next().await {
             match touched {
                 Ok(pod) => {
-                    let Some(topology) = pod.labels().get(names::TOPOLOGY) else { continue };
+                    let labels = pod.labels();
+                    let topology =
+                        labels.get(names::TOPOLOGY).or_else(|| labels.get(names::PULLS_FOR));
+                    let Some(topology) = topology else { continue };
                     let namespace = pod.namespace().unwrap_or_default();
                     // If the queue is full the controller has enough to do, and looks again anyway.
                     let _ = wake.try_send(ObjectRef::new(topology).within(&namespace));

@@ -33,13 +33,14 @@ pub fn shape(logical: &Logical) -> String {
     of(&json!({"components": components, "delivery": logical.delivery}))
 }
 
-/// What a pod is made of: its own tasks and their definitions, and nothing of others.
+/// What a pod is made of: its own tasks, and nothing of others. What a task can change while its
+/// pod stays is no part of it.
 pub fn pod(logical: &Logical, pod: &PackedPod, images: &Images) -> String {
     let components: Vec<Value> = logical
         .components
         .iter()
         .filter(|component| pod.tasks.iter().any(|task| task.component == component.name))
-        .map(|component| definition(component, images))
+        .map(frame)
         .collect();
     let on_cluster = &logical.on_cluster;
     let mounted = |name: &str| {
@@ -57,6 +58,11 @@ pub fn pod(logical: &Logical, pod: &PackedPod, images: &Images) -> String {
         "pullSecrets": on_cluster.image_pull_secrets,
         "streamManager": images.stream_manager,
     }))
+}
+
+/// What all tasks run that they can change while their pods stay.
+pub fn definitions(logical: &Logical, images: &Images) -> String {
+    of(&logical.components.iter().map(|c| running(c, images)).collect::<Vec<_>>())
 }
 
 /// What all tasks run: whether input that has ended may be read again.
@@ -82,16 +88,29 @@ pub fn components_of<'a>(
 }
 
 fn definition(component: &LogicalComponent, images: &Images) -> Value {
+    let mut definition = frame(component);
+    definition["component"] = component.component.as_str().into();
+    definition["image"] = component.image.as_ref().unwrap_or(&images.instance).as_str().into();
+    definition["config"] = component.config.clone();
+    definition["tick"] = component.tick_ms.into();
+    definition
+}
+
+/// The same, as it runs now.
+fn running(component: &LogicalComponent, images: &Images) -> Value {
+    let mut definition = definition(component, images);
+    definition["restartedAt"] = component.restarted_at.as_deref().into();
+    definition
+}
+
+/// What of a component can only change with its pod.
+fn frame(component: &LogicalComponent) -> Value {
     let amounts = |amounts: &egret_topology::logical::Amounts| {
         let (cpu, memory) = (amounts.cpu_millis, amounts.memory_bytes);
         json!({"cpu": cpu, "memory": memory})
     };
     json!({
         "name": component.name,
-        "component": component.component,
-        "image": component.image.as_ref().unwrap_or(&images.instance),
-        "config": component.config,
-        "tick": component.tick_ms,
         "requests": amounts(&component.requests),
         "limits": amounts(&component.limits),
         "env": component.env,

@@ -2,6 +2,7 @@
 
 use crate::{
     build::{self, CA, CA_KEY, Identities, Owner},
+    history::Revision,
     names,
     positions::Standing,
     record::{Record, Unreadable},
@@ -11,10 +12,14 @@ use egret_link::{Authority, Kept, Pem};
 use egret_topology::{id::TaskId, packing_plan::PackedPod, resource::KIND};
 use k8s_openapi::{
     ByteString,
-    api::core::v1::{ConfigMap, Secret},
+    api::{
+        apps::v1::ControllerRevision,
+        coordination::v1::Lease,
+        core::v1::{ConfigMap, Secret},
+    },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
-use kube::{Api, Client};
+use kube::{Api, Client, api::ListParams};
 use std::collections::BTreeMap;
 
 /// Something with the version that it was read at.
@@ -193,6 +198,27 @@ pub async fn identities(
     let annotations = secret.metadata.annotations.unwrap_or_default();
     let renew_at = annotations.get(names::RENEW_AT).and_then(|at| at.parse().ok()).unwrap_or(0);
     Ok(Some(Identities { pod: pod.id, manager, tasks, renew_at }))
+}
+
+/// When the kubelet of a node has renewed its lease, in its own words.
+pub async fn lease(client: &Client, node: &str) -> Result<Option<String>, Error> {
+    let leases: Api<Lease> = Api::namespaced(client.clone(), "kube-node-lease");
+    let lease = leases.get_opt(node).await.map_err(api(format!("the lease of node {node}")))?;
+    let renewed = lease.and_then(|lease| lease.spec?.renew_time);
+    Ok(renewed.map(|time| time.0.to_string()))
+}
+
+/// The specs of a topology that were asked for, as far as they are kept.
+pub async fn history(client: &Client, owner: &Owner<'_>) -> Result<Vec<Revision>, Error> {
+    let revisions: Api<ControllerRevision> = Api::namespaced(client.clone(), owner.namespace);
+    let ours = ListParams::default().labels(&format!("{}={}", names::TOPOLOGY, owner.name));
+    let list = revisions.list(&ours).await.map_err(api("its ControllerRevisions".to_owned()))?;
+    let read = |kept: ControllerRevision| {
+        (Whose::of(&kept.metadata, owner.uid) == Whose::Ours).then_some(())?;
+        let version = kept.data?.0.get("spec")?.clone();
+        Some(Revision { name: kept.metadata.name?, number: kept.revision, version })
+    };
+    Ok(list.items.into_iter().filter_map(read).collect())
 }
 
 fn text(data: &BTreeMap<String, ByteString>, key: &str) -> Option<String> {

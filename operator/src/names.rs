@@ -9,6 +9,8 @@ pub const FIELD_MANAGER: &str = "egret-operator";
 pub const TOPOLOGY: &str = "egret.dev/topology";
 /// Label with the index of a pod.
 pub const POD: &str = "egret.dev/pod";
+/// Label of pods that pull an image, with the topology's name.
+pub const PULLS_FOR: &str = "egret.dev/pulls-for";
 /// Label of Secrets that hold a CA, with the topology's uid.
 pub const CA_OF: &str = "egret.dev/ca-of";
 /// Variable that tells processes which of all pods of the topology theirs is.
@@ -49,6 +51,13 @@ pub fn pod(topology: &str, pod: PodId, life: u32) -> String {
     format!("{topology}-{pod}-{life}")
 }
 
+/// Pod that makes the node of another one pull an image.
+pub fn pull(topology: &str, pod: PodId, node: &str, image: &str) -> String {
+    let place = format!("{node} {image}");
+    let digest = xxhash_rust::xxh3::xxh3_64(place.as_bytes()) as u32;
+    format!("{topology}-pull-{pod}-{digest:08x}")
+}
+
 /// Secret with the identities of a pod and its tasks, through all lives of the pod.
 pub fn identity(topology: &str, pod: PodId) -> String {
     format!("{topology}-{pod}-identity")
@@ -64,6 +73,11 @@ pub fn positions(topology: &str) -> String {
     format!("{topology}-positions")
 }
 
+/// ControllerRevision with a spec that was asked for.
+pub fn revision(topology: &str, number: i64) -> String {
+    format!("{topology}-r{number}")
+}
+
 /// Secret with the CA of a topology, in the operator's namespace.
 pub fn authority(uid: &str) -> String {
     format!("egret-ca-{uid}")
@@ -77,4 +91,5 @@ pub fn container(task: &PackedTask) -> String {
 // The longest: a component with its index, a topology with pod and ten digits of lives.
 const _: () = assert!(limits::MAX_NAME + 1 + 4 <= 63);
 const _: () = assert!(limits::MAX_NAME + 1 + 3 + 1 + 10 <= 63);
+const _: () = assert!(limits::MAX_NAME + 6 + 3 + 1 + 8 <= 63);
 const _: () = assert!(limits::MAX_PARALLELISM < 10_000 && limits::MAX_PODS <= 1000);

@@ -1,9 +1,9 @@
 //! What the API server says of the pods of a topology.
 
-use crate::names;
+use crate::{names, rollout::Pull};
 use egret_topology::id::PodId;
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodStatus};
-use std::net::IpAddr;
+use k8s_openapi::api::core::v1::{Container, ContainerStatus, Pod, PodSpec, PodStatus};
+use std::{collections::BTreeMap, net::IpAddr};
 
 /// A pod as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,6 +18,12 @@ pub struct ObservedPod {
     pub life: u32,
     /// Digest of what it was made of.
     pub definition: String,
+    /// Its node, once it has one.
+    pub node: Option<String>,
+    /// The images that its containers shall run, by their names.
+    pub images: BTreeMap<String, String>,
+    /// Its containers as they run, by their names: another one has another id.
+    pub ids: BTreeMap<String, String>,
     /// Its address, once it has one.
     pub ip: Option<IpAddr>,
     /// It will be gone soon.
@@ -86,6 +92,17 @@ pub fn pod(pod: &Pod) -> Option<ObservedPod> {
         uid: metadata.uid.clone().unwrap_or_default(),
         life: annotation(names::LIFE).and_then(|life| life.parse().ok()).unwrap_or(0),
         definition: annotation(names::DEFINITION).cloned().unwrap_or_default(),
+        node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
+        images: pod
+            .spec
+            .iter()
+            .flat_map(|spec| &spec.containers)
+            .filter_map(|container| Some((container.name.clone(), container.image.clone()?)))
+            .collect(),
+        ids: containers
+            .iter()
+            .filter_map(|status| Some((status.name.clone(), status.container_id.clone()?)))
+            .collect(),
         ip: status.pod_ip.as_deref().and_then(|ip| ip.parse().ok()),
         terminating: metadata.deletion_timestamp.is_some(),
         gone_by: metadata
@@ -99,6 +116,49 @@ pub fn pod(pod: &Pod) -> Option<ObservedPod> {
         trouble: unschedulable(condition("PodScheduled"))
             .or_else(|| sidecars.iter().chain(containers).find_map(waiting)),
     })
+}
+
+/// What is kept of a pod: nobody looks at the rest, and there may be thousands.
+pub fn keep(pod: &mut Pod) {
+    pod.metadata.managed_fields = None;
+    let spec = pod.spec.take().unwrap_or_default();
+    let kept = |container: Container| Container {
+        name: container.name,
+        image: container.image,
+        ..Container::default()
+    };
+    pod.spec = Some(PodSpec {
+        containers: spec.containers.into_iter().map(kept).collect(),
+        node_name: spec.node_name,
+        ..PodSpec::default()
+    });
+}
+
+/// How far a pod is that pulls an image; `None` if it is none of a topology's.
+pub fn pull(pod: &Pod, topology: &str) -> Option<(String, Pull)> {
+    let labels = pod.metadata.labels.as_ref()?;
+    if labels.get(names::PULLS_FOR).map(String::as_str) != Some(topology) {
+        return None;
+    }
+    let status = pod.status.clone().unwrap_or_default();
+    let containers = status.container_statuses.unwrap_or_default();
+    let state = containers.first().and_then(|container| container.state.as_ref());
+    let started = state.is_some_and(|state| state.running.is_some() || state.terminated.is_some());
+    let phase = status.phase.as_deref().unwrap_or_default();
+    let pull = match containers.first().and_then(waiting) {
+        _ if started => Pull::There,
+        Some(trouble) if trouble.kind == TroubleKind::Image => {
+            let never = ["InvalidImageName", "ErrImageNeverPull"];
+            let never = never.iter().any(|reason| trouble.message.contains(reason));
+            if never { Pull::Failed(trouble.message) } else { Pull::Failing(trouble.message) }
+        }
+        // It is there, and cannot be started: a new life of the task shows that.
+        Some(_) => Pull::There,
+        // The node has no room for another pod: the image is pulled when the task needs it.
+        None if phase == "Failed" => Pull::There,
+        None => Pull::Pending,
+    };
+    Some((pod.metadata.name.clone()?, pull))
 }
 
 fn ended(status: &PodStatus) -> Option<String> {
@@ -189,6 +249,52 @@ mod tests {
         assert_eq!(ended(one).unwrap(), "container a-0 exited with code 0");
         let crashed = json!({"phase": "Running", "containerStatuses": [exited(1)]});
         assert_eq!(ended(crashed), None, "it is started again");
+    }
+
+    #[test]
+    fn a_pod_that_pulls_shows_whether_its_node_has_the_image() {
+        let pull = |status: Value| {
+            let labels = json!({"egret.dev/pulls-for": "t"});
+            let value = json!({"metadata": {"name": "p", "labels": labels}, "status": status});
+            let pod: Pod = serde_json::from_value(value).unwrap();
+            assert!(super::pod(&pod).is_none(), "it is none of the topology's pods");
+            assert_eq!(super::pull(&pod, "u"), None);
+            super::pull(&pod, "t").unwrap().1
+        };
+        let with = |state: Value| json!({"containerStatuses": [container(state)]});
+        assert_eq!(pull(json!({"phase": "Pending"})), Pull::Pending);
+        let creating = json!({"waiting": {"reason": "ContainerCreating"}});
+        assert_eq!(pull(with(creating)), Pull::Pending);
+        assert_eq!(pull(with(json!({"running": {}}))), Pull::There);
+        assert_eq!(pull(with(json!({"terminated": {"exitCode": 2}}))), Pull::There);
+        let missing = json!({"waiting": {"reason": "ErrImagePull", "message": "not found"}});
+        let Pull::Failing(why) = pull(with(missing)) else { panic!("it is tried again") };
+        assert!(why.contains("not found"));
+        let misspelt = json!({"waiting": {"reason": "InvalidImageName", "message": "`:`"}});
+        assert!(matches!(pull(with(misspelt)), Pull::Failed(_)));
+        let full = json!({"phase": "Failed", "reason": "OutOfpods"});
+        assert_eq!(pull(full), Pull::There, "it is pulled when it is needed");
+    }
+
+    #[test]
+    fn of_a_pod_only_what_is_looked_at_is_kept() {
+        let value = json!({
+            "metadata": {"name": "t-0-1", "labels": {"egret.dev/pod": "0"}},
+            "spec": {
+                "nodeName": "a",
+                "containers": [{"name": "x-0", "image": "i:1", "args": ["y"]}],
+            },
+            "status": {"containerStatuses": [{
+                "name": "x-0", "image": "i:1", "imageID": "", "ready": true, "restartCount": 0,
+                "containerID": "containerd://7",
+            }]},
+        });
+        let mut kept: Pod = serde_json::from_value(value).unwrap();
+        keep(&mut kept);
+        assert_eq!(kept.spec.as_ref().unwrap().containers[0].args, None);
+        let seen = super::pod(&kept).unwrap();
+        assert_eq!((seen.node.as_deref(), seen.images["x-0"].as_str()), (Some("a"), "i:1"));
+        assert_eq!(seen.ids["x-0"], "containerd://7");
     }
 
     #[test]

@@ -124,6 +124,18 @@ mod tests {
     }
 
     #[test]
+    fn what_a_task_can_change_where_it_is_replaces_no_pod() {
+        let mut record = taken(&spec());
+        let mut changed = spec();
+        changed["spouts"][0]["config"] = json!({"path": "y"});
+        changed["bolts"][0]["tick"] = json!("1s");
+        take(&mut record, &changed, "1");
+        assert_eq!(lives(&record), [1, 1]);
+        record.renew(|task| task == egret_topology::id::TaskId(0));
+        assert_eq!(lives(&record).iter().sum::<u32>(), 3, "only the pod of that task");
+    }
+
+    #[test]
     fn other_tasks_or_groupings_are_a_new_epoch() {
         for change in [
             |spec: &mut Value| spec["bolts"][0]["parallelism"] = json!(3),

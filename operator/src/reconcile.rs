@@ -4,7 +4,10 @@
 
 mod carry_out;
 mod decide;
+mod history;
 mod keep;
+mod lost;
+mod roll;
 mod tell;
 
 use crate::{
@@ -18,15 +21,20 @@ use crate::{
     observe::{self, ObservedPod},
     reason::Reason,
     record::{Record, Stage},
+    rollout::Pull,
     stages,
 };
 use egret_crd::Topology;
-use egret_topology::logical::{DeletionPolicy, Logical};
+use egret_topology::{
+    id::PodId,
+    logical::{DeletionPolicy, Logical},
+};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Resource, ResourceExt, core::error_boundary::InvalidObject, runtime::controller::Action,
 };
 use std::{
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -181,14 +189,19 @@ struct Turn<'a> {
 struct Seen {
     /// All pods of the topology, also of earlier lives.
     pods: Vec<ObservedPod>,
+    /// Pods that pull an image, with their uids.
+    pulls: BTreeMap<String, (String, Pull)>,
     /// What the stream managers say, if there is a plan.
     flow: Option<Flow>,
     answers: Answers,
+    /// Pods that are lost with their nodes, and those nodes.
+    lost: Vec<(PodId, String)>,
 }
 
 impl Turn<'_> {
     async fn take(&mut self) -> Result<(Action, Outcome), Error> {
         let judged = self.judge(self.topology);
+        let valid = judged.is_ok();
         if self.is_overdue(judged.as_ref().ok().or(self.run.accepted.as_deref())) {
             return self.let_go().await;
         }
@@ -197,6 +210,15 @@ impl Turn<'_> {
             Err(error) => return self.take_blindly(error.refusal()?).await,
         };
         let mut seen = self.see();
+        let spec = self.taken(before.as_ref())?;
+        let judged = match spec == serde_json::to_value(&self.topology.spec)? {
+            true => judged,
+            false => {
+                let mut taken = self.topology.clone();
+                taken.spec = serde_json::from_value(spec.clone())?;
+                self.judge(&taken)
+            }
+        };
         let mut refused = self.accept(judged, before.as_ref());
         let accepted = self.run.accepted.clone();
         let (mut record, lost) = match &before {
@@ -213,9 +235,10 @@ impl Turn<'_> {
         let run = self.run.positions.as_ref().map_or(0, |kept| kept.value.run);
         // Greater only if the record was lost.
         record.run = record.run.max(run);
+        seen.lost = self.lost(&record, &seen).await;
         if let Some(logical) = &accepted {
             if refused.is_none() {
-                record.take_accepted(&serde_json::to_value(&self.topology.spec)?);
+                record.take_accepted(&spec);
             }
             let outcome = self.go_on(&mut record, before.as_ref(), logical, &seen).await?;
             refused = refused.or(outcome);
@@ -230,9 +253,13 @@ impl Turn<'_> {
         self.keep_finalizer(stage, accepted.as_deref()).await?;
         let known = before.is_some() || accepted.is_some();
         self.tell(known.then_some(&record), &seen, refused.clone()).await?;
+        if valid && refused.is_none() {
+            self.keep_history().await?;
+        }
         let outcome = if refused.is_some() { Outcome::Refused } else { Outcome::Ok };
         let leaving = seen.pods.iter().any(|pod| pod.terminating);
-        let next = if leaving && stage == Stage::Live { SOON } else { STEADY };
+        let rolls = record.rollout.as_ref().is_some_and(|rollout| !rollout.held);
+        let next = if leaving || rolls { SOON } else { STEADY };
         Ok((next_look(stage, refused.is_some(), next), outcome))
     }
 
@@ -269,7 +296,9 @@ impl Turn<'_> {
         if let Some(flow) = &flow {
             self.run.watch.look(self.now, flow);
         }
-        Seen { pods: pods_of(self.context, &self.owner), flow, answers }
+        let pulls = pulls_of(self.context, &self.owner);
+        let pods = pods_of(self.context, &self.owner);
+        Seen { pods, pulls, flow, answers, lost: Vec::new() }
     }
 
     /// The last answers, and what they say of the newest plan.
@@ -333,6 +362,20 @@ fn pods_of(context: &Context, owner: &Owner<'_>) -> Vec<ObservedPod> {
     let mut pods: Vec<_> = pods.collect();
     pods.sort_by(|a, b| a.name.cmp(&b.name));
     pods
+}
+
+/// The pods that pull images for a topology, by name.
+fn pulls_of(context: &Context, owner: &Owner<'_>) -> BTreeMap<String, (String, Pull)> {
+    let ours = |pod: &Pod| {
+        pod.metadata.namespace.as_deref() == Some(owner.namespace)
+            && pod.owner_references().iter().any(|other| other.uid == owner.uid)
+    };
+    let pods = context.pods.state();
+    let pulls = pods.iter().filter(|pod| ours(pod)).filter_map(|pod| {
+        let (name, pull) = observe::pull(pod, owner.name)?;
+        Some((name, (pod.uid().unwrap_or_default(), pull)))
+    });
+    pulls.collect()
 }
 
 fn next_look(stage: Stage, refused: bool, live: Duration) -> Action {

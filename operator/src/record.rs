@@ -4,8 +4,9 @@
 //! an operator with an old copy can decide nothing. Everything here is pure: a decision is a new
 //! record, and whoever reads it again does the same.
 
+use crate::rollout::Rollout;
 use egret_topology::{
-    id::{Epoch, PodId},
+    id::{Epoch, PodId, TaskId},
     packing_plan::PackingPlan,
     plan::RunState,
 };
@@ -84,6 +85,10 @@ const LATELY_MS: u64 = 120_000;
 /// ConfigMap, which ends at 1 MiB, has room for that much.
 const MAX_ACCEPTED: usize = 80 << 10;
 
+/// Lost nodes that are remembered, and for how long: by then Kubernetes knows.
+const MAX_LOST: usize = 8;
+const LOST_FOR_MS: u64 = 600_000;
+
 /// A pod that ends by itself this soon after its predecessor is not replaced before: where a node
 /// refuses each of them there would be a new one every second.
 const REPLACED_EVERY_MS: u64 = 10_000;
@@ -128,6 +133,9 @@ pub struct Record {
     /// How many lives of pods have begun.
     #[serde(default)]
     pub births: u32,
+    /// Nodes that were lost lately, the latest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<LostNode>,
     /// Images of the data plane.
     pub images: Images,
     /// Where the topology is.
@@ -140,6 +148,15 @@ pub struct Record {
     /// Digest of the CA that the pods trust.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub authority: String,
+    /// Digest of what tasks run, or shall run when a rolling change has reached them.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub definitions: String,
+    /// A rolling change that is under way or has stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<Rollout>,
+    /// What did not work, and is not tried again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<Rejected>,
     /// How often all input has ended.
     #[serde(default, skip_serializing_if = "is_none_yet")]
     pub run: u32,
@@ -150,6 +167,24 @@ pub struct Record {
     /// A pod that ends by itself again and again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ends: Option<Ends>,
+}
+
+/// A node that was lost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LostNode {
+    /// Its name.
+    pub node: String,
+    /// When, in milliseconds since 1970.
+    pub at: u64,
+}
+
+/// Definitions that did not work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rejected {
+    /// Digest of them.
+    pub definitions: String,
+    /// Why.
+    pub why: String,
 }
 
 /// Why a record cannot be used.
@@ -280,6 +315,31 @@ impl Record {
         now >= last.saturating_add(REPLACED_EVERY_MS)
     }
 
+    /// Pods with a task like that begin a new life.
+    pub fn renew(&mut self, task: impl Fn(TaskId) -> bool) {
+        for (packed, pod) in self.packing.pods.iter().zip(&mut self.pods) {
+            if packed.tasks.iter().any(|packed| task(packed.task)) {
+                pod.begin(&mut self.births);
+                self.ends = None;
+            }
+        }
+    }
+
+    /// A pod is lost with its node: others are not put there for a while.
+    pub fn lose(&mut self, id: PodId, node: &str, now: u64) {
+        self.replace(id, now, None);
+        self.lost.retain(|lost| lost.node != node);
+        if self.lost.len() == MAX_LOST {
+            self.lost.remove(0);
+        }
+        self.lost.push(LostNode { node: node.to_owned(), at: now });
+    }
+
+    /// Forgets nodes that were lost long ago.
+    pub fn forget_lost(&mut self, now: u64) {
+        self.lost.retain(|lost| now < lost.at.saturating_add(LOST_FOR_MS));
+    }
+
     /// All pods begin a new life.
     pub fn replace_all(&mut self) {
         for pod in &mut self.pods {
@@ -336,10 +396,7 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use egret_topology::{
-        id::TaskId,
-        packing_plan::{PackedPod, PackedTask, PodResources},
-    };
+    use egret_topology::packing_plan::{PackedPod, PackedTask, PodResources};
 
     fn packing(pods: u32) -> PackingPlan {
         let pod = |i| PackedPod {
@@ -376,6 +433,21 @@ mod tests {
         assert_eq!(births(&record), [3, 4, 5]);
         record.replace_all();
         assert_eq!(births(&record), [6, 7, 8]);
+    }
+
+    #[test]
+    fn a_lost_node_is_avoided_for_a_while() {
+        let mut record = Record::new("u", 0);
+        record.take_packing(packing(2), vec!["x".into(), "y".into()]);
+        for n in 0..20 {
+            record.lose(PodId(0), &format!("node-{}", n % 10), 100);
+        }
+        assert_eq!(lives(&record), [21, 1]);
+        assert_eq!(record.lost.len(), MAX_LOST);
+        record.forget_lost(100 + LOST_FOR_MS - 1);
+        assert_eq!(record.lost.last().unwrap().node, "node-9");
+        record.forget_lost(100 + LOST_FOR_MS);
+        assert!(record.lost.is_empty());
     }
 
     #[test]

@@ -202,6 +202,9 @@ fn running(report: &Report<'_>, stage: Stage) -> Answer {
 fn progressing(report: &Report<'_>, stage: Stage, ready: &Answer) -> Answer {
     let yes = |reason, message: &str| (YES, reason, message.to_owned());
     let (is_ready, reason, why) = ready;
+    if let Some(rolling) = rolling(report).filter(|_| stage == Stage::Live) {
+        return rolling;
+    }
     match stage {
         _ if report.is_blind(stage) => (NO, *reason, why.clone()),
         Stage::Starting | Stage::Live
@@ -220,6 +223,28 @@ fn progressing(report: &Report<'_>, stage: Stage, ready: &Answer) -> Answer {
             (NO, Reason::Settled, "there is nothing left to do".to_owned())
         }
     }
+}
+
+/// How a rolling change goes, or how the last one ended if it did not work.
+fn rolling(report: &Report<'_>) -> Option<Answer> {
+    let record = report.record?;
+    let Some(rollout) = &record.rollout else {
+        let rejected = record.rejected.as_ref()?;
+        let why = &rejected.why;
+        let message = format!("what ran before runs again, because {why}; change the spec");
+        return Some((NO, Reason::RolledBack, message));
+    };
+    let why = rollout.why.as_deref().unwrap_or("it was given up");
+    if rollout.held {
+        return Some((NO, Reason::RolloutHeld, format!("the change has stopped, because {why}")));
+    }
+    let left = rollout.others().len();
+    Some(if rollout.back {
+        let message = format!("{left} tasks go back to what ran before, because {why}");
+        (YES, Reason::RolledBack, message)
+    } else {
+        (YES, Reason::RollingOut, format!("{left} tasks still run what ran before"))
+    })
 }
 
 /// Whether what is in flight moves. Of tasks that do not work nothing is known.

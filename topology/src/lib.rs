@@ -22,3 +22,4 @@ pub mod stream;
 pub mod suggest;
 pub mod tracing;
 pub mod validate;
+pub mod version;

@@ -57,6 +57,9 @@ pub const MAX_LABELS: usize = 32;
 /// Bytes of what is laid over pods, and of a volume's source, as JSON. Every pod is stored with it.
 pub const MAX_POD_TEMPLATE: usize = 32 << 10;
 
+/// Roots per second that a spout may be limited to: more than a task can emit.
+pub const MAX_RATE: u32 = 1_000_000_000;
+
 /// Tuple trees in flight per spout task; each costs the tracker some hundred bytes.
 pub const MAX_PENDING: u32 = 1_000_000;
 

@@ -4,8 +4,8 @@
 //! are in range; nobody but [`crate::validate`] makes one. The raw resource is not seen any more.
 
 pub use crate::resource::{
-    DeletionPolicy, EnvFrom, EnvSource, ImagePullPolicy, KeyReference, Packing, PodTemplate, State,
-    Volume, VolumeMount,
+    DeletionPolicy, EnvFrom, EnvSource, ImagePullPolicy, KeyReference, OnFailure, Packing,
+    PodTemplate, State, Volume, VolumeMount,
 };
 use crate::{
     log_level::LogLevels,
@@ -60,6 +60,33 @@ pub struct OnCluster {
     pub deletion_policy: DeletionPolicy,
     /// How long stopping and deleting wait for what is in flight.
     pub drain_timeout_ms: u64,
+    /// How tasks change while they run.
+    pub update: Update,
+}
+
+/// How tasks change while they run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Update {
+    /// Tasks that are replaced at the same time.
+    pub max_unavailable: u32,
+    /// How long a node may pull an image.
+    pub progress_deadline_ms: u64,
+    /// What happens if the new version does not work.
+    pub on_failure: OnFailure,
+    /// No other task begins to change.
+    pub paused: bool,
+}
+
+impl Default for Update {
+    fn default() -> Update {
+        let progress_deadline_ms = 600_000;
+        Update {
+            max_unavailable: 1,
+            progress_deadline_ms,
+            on_failure: OnFailure::default(),
+            paused: false,
+        }
+    }
 }
 
 /// A validated spout or bolt.
@@ -79,6 +106,10 @@ pub struct LogicalComponent {
     pub config: serde_json::Value,
     /// Interval of tick tuples.
     pub tick_ms: Option<u64>,
+    /// Roots per second at most, of spouts.
+    pub max_rate: Option<u32>,
+    /// Its processes start anew when this is another text.
+    pub restarted_at: Option<String>,
     /// Output streams; a stream's number on the wire is its place in this list.
     pub streams: Vec<Stream>,
     /// Where a bolt's tuples come from.

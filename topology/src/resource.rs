@@ -9,8 +9,8 @@ mod cluster;
 mod component;
 
 pub use cluster::{
-    DeletionPolicy, EnvFrom, EnvSource, ImagePullPolicy, KeyReference, OptionalReference,
-    PodMetadata, PodTemplate, Reference, Volume, VolumeMount,
+    DeletionPolicy, EnvFrom, EnvSource, ImagePullPolicy, KeyReference, OnFailure,
+    OptionalReference, PodMetadata, PodTemplate, Reference, UpdateStrategy, Volume, VolumeMount,
 };
 pub use component::{
     Amounts, Bolt, Common, EnvVar, GroupingName, Input, Resources, Spout, StreamSpec,
@@ -101,6 +101,12 @@ pub struct Spec {
     /// Which tuples are traced by OpenTelemetry; left out, none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tracing: Option<Tracing>,
+    /// How tasks change to another image or config while the topology runs.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub update_strategy: UpdateStrategy,
+    /// Any text; another one starts all processes anew, task by task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restarted_at: Option<String>,
     /// What components may mount.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub volumes: Vec<Volume>,
@@ -112,6 +118,10 @@ pub struct Spec {
     /// What is done with them.
     #[serde(default)]
     pub bolts: Vec<Bolt>,
+}
+
+fn is_default(strategy: &UpdateStrategy) -> bool {
+    *strategy == UpdateStrategy::default()
 }
 
 fn default_max_pending() -> i64 {

@@ -127,6 +127,7 @@ struct Draft<'a> {
     common: Common<'a>,
     inputs: &'a [Input],
     tick: Option<&'a crate::duration::Duration>,
+    max_rate: Option<i64>,
 }
 
 impl Draft<'_> {
@@ -147,6 +148,7 @@ fn drafts(spec: &Spec) -> Vec<Draft<'_>> {
         path: format!("spec.spouts[{i}]"),
         kind: ComponentKind::Spout,
         common: spout.common(),
+        max_rate: spout.max_rate,
         inputs: &[],
         tick: None,
     });
@@ -154,6 +156,7 @@ fn drafts(spec: &Spec) -> Vec<Draft<'_>> {
         path: format!("spec.bolts[{i}]"),
         kind: ComponentKind::Bolt,
         common: bolt.common(),
+        max_rate: None,
         inputs: &bolt.inputs,
         tick: bolt.tick.as_ref(),
     });

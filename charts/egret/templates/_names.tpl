@@ -78,7 +78,8 @@ seccompProfile:
   verbs: [patch]
 - apiGroups: [""]
   resources: [pods]
-  verbs: [list, watch, create, delete]
+  # patch: another image of a container, in place.
+  verbs: [list, watch, create, delete, patch]
 # Identities of pods, each asked for by its name: Secrets are never listed.
 - apiGroups: [""]
   resources: [secrets]
@@ -87,6 +88,10 @@ seccompProfile:
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [get, create, update]
+# What topologies were asked to be, to go back to it.
+- apiGroups: [apps]
+  resources: [controllerrevisions]
+  verbs: [list, create, delete]
 # Looked at before they are written: what is not the operator's stays as it is.
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]

@@ -3,8 +3,8 @@
 use crate::{definition::BadSchema, schema::at};
 use egret_topology::limits::{
     MAX_COMPONENTS, MAX_ENV, MAX_FIELDS, MAX_IDENTIFIER, MAX_INPUTS, MAX_LABELS, MAX_NAME,
-    MAX_OBJECT_NAME, MAX_PARALLELISM, MAX_PENDING, MAX_PODS, MAX_PULL_SECRETS, MAX_STREAMS,
-    MAX_TEXT, MAX_VOLUMES,
+    MAX_OBJECT_NAME, MAX_PARALLELISM, MAX_PENDING, MAX_PODS, MAX_PULL_SECRETS, MAX_RATE,
+    MAX_STREAMS, MAX_TASKS, MAX_TEXT, MAX_VOLUMES,
 };
 use serde_json::{Map, Value, json};
 
@@ -62,12 +62,16 @@ fn spec(put: Put<'_>) -> Result<(), BadSchema> {
     put("spec.maxPending", number(1, MAX_PENDING))?;
     put("spec.messageTimeout", duration())?;
     put("spec.drainTimeout", duration())?;
+    put("spec.updateStrategy.maxUnavailable", number(1, MAX_TASKS))?;
+    put("spec.updateStrategy.progressDeadline", duration())?;
+    put("spec.restartedAt", json!({"maxLength": MAX_NAME}))?;
     put("spec.pods", number(1, MAX_PODS))?;
     put("spec.tracing.sampleRate", json!({"minimum": 0, "maximum": 1}))?;
     put("spec.tracing.endpoint", text(ENDPOINT, MAX_TEXT))?;
     put("spec.podCapacity.cpu", quantity())?;
     put("spec.podCapacity.memory", quantity())?;
     put("spec.spouts", components(1))?;
+    put("spec.spouts[].maxRate", number(1, MAX_RATE))?;
     put("spec.bolts", components(0))?;
     put("spec.volumes", map_list(MAX_VOLUMES, &["name"]))?;
     put("spec.volumes[].name", text(LABEL, MAX_NAME))?;

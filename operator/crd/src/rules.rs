@@ -42,6 +42,7 @@ pub(crate) fn apply(schema: &mut Value) -> Result<(), BadSchema> {
     put("spec", spec())?;
     put("spec.messageTimeout", vec![some_time()])?;
     put("spec.drainTimeout", vec![some_time()])?;
+    put("spec.updateStrategy.progressDeadline", vec![some_time()])?;
     put("spec.podCapacity", positive())?;
     put("spec.volumes[]", vec![own_volume()])?;
     for map in ["labels", "annotations"] {

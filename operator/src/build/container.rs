@@ -125,7 +125,7 @@ fn pull_policy(of: &Blueprint<'_>, container: &mut Value) {
 }
 
 /// As the level `restricted` asks for, and nothing to write to but volumes.
-fn security_context() -> Value {
+pub(super) fn security_context() -> Value {
     json!({
         "allowPrivilegeEscalation": false,
         "capabilities": {"drop": ["ALL"]},

@@ -25,7 +25,10 @@ pub fn pod(of: &Blueprint<'_>, packed: &PackedPod) -> Option<Value> {
     let record = of.record.pod(packed.id)?;
     let mut containers = Vec::new();
     for task in &packed.tasks {
-        let component = of.logical.component(&task.component)?;
+        let component = match of.others.get(&task.task) {
+            Some(other) => other,
+            None => of.logical.component(&task.component)?,
+        };
         containers.push(container::instance(of, component, packed, task));
     }
     let on_cluster = &of.logical.on_cluster;
@@ -39,14 +42,7 @@ pub fn pod(of: &Blueprint<'_>, packed: &PackedPod) -> Option<Value> {
             // A task that has ended as planned stays ended.
             "restartPolicy": "OnFailure",
             "terminationGracePeriodSeconds": GRACE_SECONDS,
-            "securityContext": {
-                "runAsNonRoot": true,
-                "runAsUser": USER,
-                "runAsGroup": USER,
-                "fsGroup": USER,
-                "fsGroupChangePolicy": "OnRootMismatch",
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
+            "securityContext": security_context(),
             "topologySpreadConstraints": [{
                 "maxSkew": 1,
                 "topologyKey": "kubernetes.io/hostname",
@@ -58,6 +54,12 @@ pub fn pod(of: &Blueprint<'_>, packed: &PackedPod) -> Option<Value> {
             "volumes": volumes(of, packed),
         },
     });
+    let lost: Vec<&str> = of.record.lost.iter().map(|lost| lost.node.as_str()).collect();
+    if !lost.is_empty() {
+        // The scheduler does not know yet, and would spread pods to where nothing is any more.
+        pod["spec"]["topologySpreadConstraints"] = json!([]);
+        pod["spec"]["affinity"] = elsewhere(&lost);
+    }
     if !on_cluster.image_pull_secrets.is_empty() {
         let secrets: Vec<Value> =
             on_cluster.image_pull_secrets.iter().map(|name| json!({"name": name})).collect();
@@ -65,6 +67,28 @@ pub fn pod(of: &Blueprint<'_>, packed: &PackedPod) -> Option<Value> {
     }
     overlay::lay_over(&mut pod, &on_cluster.pod_template);
     Some(pod)
+}
+
+/// On these nodes only if there are no others.
+fn elsewhere(nodes: &[&str]) -> Value {
+    let is_not =
+        |node: &&str| json!({"key": "metadata.name", "operator": "NotIn", "values": [node]});
+    let fields: Vec<Value> = nodes.iter().map(is_not).collect();
+    json!({"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [
+        {"weight": 100, "preference": {"matchFields": fields}},
+    ]}})
+}
+
+/// As the level `restricted` asks for.
+pub(super) fn security_context() -> Value {
+    json!({
+        "runAsNonRoot": true,
+        "runAsUser": USER,
+        "runAsGroup": USER,
+        "fsGroup": USER,
+        "fsGroupChangePolicy": "OnRootMismatch",
+        "seccompProfile": {"type": "RuntimeDefault"},
+    })
 }
 
 fn metadata(of: &Blueprint<'_>, packed: &PackedPod, record: &PodRecord) -> Value {

@@ -8,7 +8,10 @@ use crate::{
 };
 use egret_crd::Topology;
 use egret_link::{Authority, Pem};
-use egret_topology::{id::TaskId, packing_plan::PackedPod};
+use egret_topology::{
+    id::{PodId, TaskId},
+    packing_plan::PackedPod,
+};
 use k8s_openapi::{
     DeepMerge,
     api::{
@@ -44,7 +47,9 @@ impl World {
     }
 
     fn pods(&self) -> Vec<Value> {
-        let of = Blueprint { owner: self.owner(), logical: &self.logical, record: &self.record };
+        let others = &Default::default();
+        let (owner, logical, record) = (self.owner(), &self.logical, &self.record);
+        let of = Blueprint { owner, logical, record, others };
         self.record.packing.pods.iter().map(|packed| pod(&of, packed).unwrap()).collect()
     }
 }
@@ -77,6 +82,43 @@ fn every_good_sample_becomes_pods_that_the_api_knows() {
         for pod in World::of(&topology).pods() {
             typed::<Pod>(&pod);
         }
+    }
+}
+
+#[test]
+fn a_pod_that_pulls_an_image_is_restricted_and_none_of_the_topology() {
+    let world = word_count();
+    let pulls = pull(&world.owner(), &world.logical.on_cluster, PodId(1), "node-a", "i:2");
+    let typed = typed::<Pod>(&pulls);
+    let labels = typed.metadata.labels.unwrap();
+    assert!(!labels.contains_key(names::TOPOLOGY), "no budget and no policy is for it");
+    assert_eq!(labels[names::PULLS_FOR], "word-count");
+    let spec = typed.spec.unwrap();
+    assert_eq!(spec.node_name.as_deref(), Some("node-a"));
+    assert_eq!(spec.restart_policy.as_deref(), Some("Never"));
+    let container = spec.containers[0].security_context.as_ref().unwrap();
+    assert_eq!(container.allow_privilege_escalation, Some(false));
+    assert_eq!(spec.security_context.unwrap().run_as_non_root, Some(true));
+}
+
+#[test]
+fn pods_avoid_nodes_that_were_lost() {
+    let mut world = word_count();
+    for pod in world.pods() {
+        let spec = typed::<Pod>(&pod).spec.unwrap();
+        assert!(spec.affinity.is_none() && spec.topology_spread_constraints.is_some());
+    }
+    world.record.lose(PodId(0), "node-a", 1);
+    world.record.lose(PodId(0), "node-b", 1);
+    for pod in world.pods() {
+        let spec = typed::<Pod>(&pod).spec.unwrap();
+        let terms = spec.affinity.unwrap().node_affinity.unwrap();
+        let terms = terms.preferred_during_scheduling_ignored_during_execution.unwrap();
+        let fields = terms[0].preference.match_fields.as_ref().unwrap();
+        // The API server takes one name for each.
+        let names: Vec<_> = fields.iter().map(|it| it.values.clone().unwrap()).collect();
+        assert_eq!(names, [["node-a"], ["node-b"]]);
+        assert_eq!(spec.topology_spread_constraints, Some(vec![]));
     }
 }
 

@@ -41,6 +41,9 @@ fn plan() -> PlanIndex {
         edge_key: 0,
         log_levels: Default::default(),
         tracing: None,
+        rolling: Default::default(),
+        restarted_at: None,
+        max_rates: Default::default(),
         components: vec![
             component("lines", ComponentKind::Spout),
             component("print", ComponentKind::Bolt),

@@ -15,6 +15,7 @@ use kube::{ResourceExt, runtime::reflector::ObjectRef};
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 use xxhash_rust::xxh3::xxh3_64;
@@ -28,13 +29,14 @@ impl Turn<'_> {
         &mut self,
         record: &mut Record,
         before: Option<&Record>,
-        logical: &Logical,
+        logical: &Arc<Logical>,
         seen: &Seen,
     ) -> Result<Option<Refusal>, Error> {
         if let Err(error) = self.authority().await {
             return error.refusal().map(Some);
         }
-        let decision = match self.decide(record, logical, seen)? {
+        let recorded = before.unwrap_or(record);
+        let decision = match self.decide(record, recorded, logical, seen)? {
             Ok(decision) => decision,
             Err(refusal) => return Ok(Some(refusal)),
         };
@@ -49,8 +51,11 @@ impl Turn<'_> {
             self.write(&decision.record).await?;
             self.tell_events(before, &decision.record, seen).await;
         }
+        self.run.looked = self.now;
+        self.run.lived = seen.pods.iter().map(|pod| pod.name.clone()).collect();
         *record = decision.record.clone();
-        match self.carry_out(&decision, logical, seen).await {
+        self.run.accepted = Some(decision.logical.clone());
+        match self.carry_out(&decision, seen).await {
             Ok(()) => Ok(None),
             Err(error) => error.refusal().map(Some),
         }
@@ -102,16 +107,11 @@ impl Turn<'_> {
         Ok(apply::create_authority(&self.context.client, secret).await?)
     }
 
-    async fn carry_out(
-        &mut self,
-        decision: &Decision,
-        logical: &Logical,
-        seen: &Seen,
-    ) -> Result<(), Error> {
+    async fn carry_out(&mut self, decision: &Decision, seen: &Seen) -> Result<(), Error> {
         let record = &decision.record;
         if record.replaces_pods() {
             self.surroundings().await?;
-            self.make_pods(record, logical, seen).await?;
+            self.make_pods(decision, seen).await?;
         }
         // New pods first: of what goes down nothing is missed for longer than needed.
         self.delete_pods(record, seen).await?;
@@ -120,7 +120,11 @@ impl Turn<'_> {
             (Some(plan), stage) => self.push(plan, stage)?,
             (None, _) => {}
         }
-        Ok(())
+        // Behind the plan: what starts in another container reads there what it shall run.
+        if record.replaces_pods() {
+            self.change_images(decision, seen).await?;
+        }
+        self.pull_images(decision, seen).await
     }
 
     /// What goes with the pods and must be there before them.
@@ -151,12 +155,8 @@ impl Turn<'_> {
         Ok(())
     }
 
-    async fn make_pods(
-        &mut self,
-        record: &Record,
-        logical: &Logical,
-        seen: &Seen,
-    ) -> Result<(), Error> {
+    async fn make_pods(&mut self, decision: &Decision, seen: &Seen) -> Result<(), Error> {
+        let Decision { record, logical, others, .. } = decision;
         for packed in &record.packing.pods {
             let exists =
                 seen.pods.iter().any(|pod| pod.id == packed.id && self.is_current(record, pod));
@@ -165,9 +165,75 @@ impl Turn<'_> {
             }
             // A pod does not start without its identity.
             self.identities(packed).await?;
-            let of = Blueprint { owner: self.owner, logical, record };
+            let of = Blueprint { owner: self.owner, logical, record, others };
             if let Some(pod) = build::pod(&of, packed).filter(|_| !exists) {
                 apply::create_pod(&self.context.client, &self.owner, &pod).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives tasks another image where they are, once they have drained.
+    async fn change_images(&self, decision: &Decision, seen: &Seen) -> Result<(), Error> {
+        let Decision { record, logical, others, .. } = decision;
+        let Some(rollout) = &record.rollout else { return Ok(()) };
+        let of = Blueprint { owner: self.owner, logical, record, others };
+        for packed in &record.packing.pods {
+            let there = seen.pods.iter().find(|pod| {
+                pod.id == packed.id && !pod.terminating && self.is_current(record, pod)
+            });
+            let replaced: Vec<String> = packed
+                .tasks
+                .iter()
+                .filter(|task| rollout.is_replacing(task.task))
+                .map(names::container)
+                .collect();
+            let Some(pod) = there.filter(|_| !replaced.is_empty()) else { continue };
+            let wanted = build::pod(&of, packed).map(|pod| build::images(&pod));
+            let mut wanted = wanted.unwrap_or_default();
+            wanted.retain(|name, image| {
+                replaced.contains(name) && pod.images.get(name) != Some(image)
+            });
+            if !wanted.is_empty() {
+                let (client, namespace) = (&self.context.client, self.owner.namespace);
+                apply::images(client, namespace, &pod.name, &wanted).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes nodes pull images for tasks that are next, and takes away what has pulled them.
+    async fn pull_images(&mut self, decision: &Decision, seen: &Seen) -> Result<(), Error> {
+        let Decision { record, logical, .. } = decision;
+        let (client, namespace) = (&self.context.client, self.owner.namespace);
+        let Some(rollout) = &record.rollout else {
+            self.run.unpulled.clear();
+            for (name, (uid, _)) in &seen.pulls {
+                apply::delete_pod(client, namespace, name, uid).await?;
+            }
+            return Ok(());
+        };
+        let pulling: Vec<_> = rollout.pulling().collect();
+        for (task, pod) in record.packing.tasks().filter(|(task, _)| pulling.contains(&task.task)) {
+            let there =
+                seen.pods.iter().find(|seen| seen.id == pod && self.is_current(record, seen));
+            let node = there.and_then(|pod| pod.node.as_deref());
+            let (Some(node), Some(component)) = (node, logical.component(&task.component)) else {
+                continue;
+            };
+            let image = component.image.as_ref().unwrap_or(&record.images.instance);
+            let name = names::pull(self.owner.name, pod, node, image);
+            if seen.pulls.contains_key(&name) || self.run.unpulled.contains(&name) {
+                continue;
+            }
+            let pod = build::pull(&self.owner, &logical.on_cluster, pod, node, image);
+            match apply::create_pod(client, &self.owner, &pod).await {
+                // A quota, or a policy of somebody: it is pulled when the task needs it.
+                Err(apply::Error::Refused { why, .. }) => {
+                    tracing::warn!(topology = self.owner.name, why, "an image is not pulled ahead");
+                    self.run.unpulled.insert(name);
+                }
+                created => created?,
             }
         }
         Ok(())
@@ -243,7 +309,7 @@ impl Turn<'_> {
             channel.set_addresses(addresses);
             channel.push(plan);
             channel.ask_every(match stage {
-                Stage::Live => channel::STEADY,
+                Stage::Live if plan.plan().rolling.is_empty() => channel::STEADY,
                 _ => channel::SOON,
             });
         }

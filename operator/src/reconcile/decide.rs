@@ -1,6 +1,9 @@
 //! What shall be: the record as it is to be written before anything is done.
 
-use super::{Error, Refusal, Seen, Turn};
+use super::{
+    Error, Refusal, Seen, Turn,
+    roll::{Others, planned},
+};
 use crate::{
     digest,
     flow::Flow,
@@ -8,7 +11,7 @@ use crate::{
     observe::ObservedPod,
     pack,
     reason::Reason,
-    record::{Record, Stage},
+    record::{PodRecord, Record, Stage},
     recover::recover,
     stages::{self, Situation},
     validate::{Rejected, validate},
@@ -28,6 +31,10 @@ const LEAVES_MS: u64 = 10_000;
 /// A record that was decided, and the plan that goes with it.
 pub(super) struct Decision {
     pub(super) record: Record,
+    /// What tasks shall run.
+    pub(super) logical: Arc<Logical>,
+    /// What some of them still run.
+    pub(super) others: Others,
     pub(super) plan: Option<PlanIndex>,
 }
 
@@ -103,32 +110,38 @@ impl Turn<'_> {
     pub(super) fn decide(
         &self,
         before: &Record,
-        logical: &Logical,
+        recorded: &Record,
+        logical: &Arc<Logical>,
         seen: &Seen,
     ) -> Result<Result<Decision, Refusal>, Error> {
         let mut record = before.clone();
+        let mut logical = logical.clone();
         if let Some(newest) = seen.answers.pods.iter().map(|pod| pod.revision).max() {
             record.rise_to(newest);
         }
         record.take_authority(self.run.trusted.clone());
-        stages::advance(&mut record, &self.situation(before, logical, seen));
+        stages::advance(&mut record, &self.situation(before, &logical, seen));
         if record.replaces_pods() {
             let images = &self.context.settings.images;
-            if let Err(error) = pack::take_over(&mut record, logical, images) {
+            if let Err(error) = pack::take_over(&mut record, &logical, images) {
                 return Ok(Err((Reason::Unpackable, error.to_string())));
             }
+            logical = self.roll(&mut record, recorded, &logical, seen);
             self.replace_dead(&mut record, seen);
+        } else {
+            record.rollout = None;
         }
+        let others = self.others(&record);
         for (pod, address) in self.addresses(&record, seen) {
             record.found(pod, address);
         }
         let plan = match record.addresses() {
             Some(addresses) if record.stage != Stage::Down && !addresses.is_empty() => {
-                Some(self.plan(&mut record, logical, addresses)?)
+                Some(self.plan(&mut record, &logical, &others, addresses)?)
             }
             _ => None,
         };
-        Ok(Ok(Decision { record, plan }))
+        Ok(Ok(Decision { record, logical, others, plan }))
     }
 
     fn situation(&self, record: &Record, logical: &Logical, seen: &Seen) -> Situation {
@@ -165,6 +178,21 @@ impl Turn<'_> {
                 record.replace(pod.id, self.now, why);
             }
         }
+        record.forget_lost(self.now);
+        for (pod, node) in &seen.lost {
+            record.lose(*pod, node, self.now);
+        }
+        // Deleted by force, or with its node: what ran there may still run, under that name.
+        let name = |id, life| names::pod(self.owner.name, id, life);
+        let vanished = |(id, pod): (PodId, &PodRecord)| {
+            let name = name(id, pod.life);
+            let gone = !seen.pods.iter().any(|pod| pod.name == name);
+            (gone && self.run.lived.contains(&name)).then_some(id)
+        };
+        let vanished: Vec<PodId> = record.pods().filter_map(vanished).collect();
+        for id in vanished {
+            record.replace(id, self.now, None);
+        }
     }
 
     fn addresses(&self, record: &Record, seen: &Seen) -> Vec<(PodId, SocketAddr)> {
@@ -192,6 +220,7 @@ impl Turn<'_> {
         &self,
         record: &mut Record,
         logical: &Logical,
+        others: &Others,
         addresses: Vec<SocketAddr>,
     ) -> Result<PlanIndex, Error> {
         let deployment = Deployment {
@@ -200,6 +229,7 @@ impl Turn<'_> {
             epoch: record.epoch,
             state: record.run_state(logical.state == State::Paused),
             edge_key: self.run.edge_key,
+            rolling: planned(record, logical, others),
             addresses,
         };
         let bad = |error: &dyn std::error::Error| Error::Plan(error.to_string());

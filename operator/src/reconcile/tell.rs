@@ -87,6 +87,14 @@ impl Turn<'_> {
             }
         }
         let Some(before) = before.filter(|before| before.stage == after.stage) else { return };
+        self.tell_rollout(before, after).await;
+        for lost in after.lost.iter().filter(|lost| !before.lost.contains(lost)) {
+            let note = format!(
+                "node {} is lost: its kubelet renews no lease, and nobody hears of the pod there",
+                lost.node
+            );
+            events.warning(self.topology, Reason::NodeLost, &note).await;
+        }
         for (pod, now) in after.pods() {
             let was = before.pod(pod).filter(|was| was.life != now.life);
             let names = was.and_then(|_| {
@@ -97,6 +105,36 @@ impl Turn<'_> {
                 let note = format!("pod {was} is replaced by {is}");
                 events.normal(self.topology, Reason::PodReplaced, &note).await;
             }
+        }
+    }
+
+    /// How a rolling change goes.
+    async fn tell_rollout(&self, before: &Record, after: &Record) {
+        let events = &self.context.events;
+        match (&before.rollout, &after.rollout) {
+            (None, Some(rollout)) => {
+                let tasks = rollout.others().len();
+                let note =
+                    format!("{tasks} tasks change one after the other to what the spec says");
+                events.normal(self.topology, Reason::RollingOut, &note).await;
+            }
+            (Some(was), Some(is)) if is.back && !was.back => {
+                let why = is.why.as_deref().unwrap_or("it was given up");
+                let note = format!("what ran before shall run again, because {why}");
+                events.warning(self.topology, Reason::RolledBack, &note).await;
+            }
+            (Some(was), Some(is)) if is.held && !was.held => {
+                let why = is.why.as_deref().unwrap_or_default();
+                let note = format!("the change has stopped, because {why}");
+                events.warning(self.topology, Reason::RolloutHeld, &note).await;
+            }
+            (Some(was), None) if was.back => {
+                events.normal(self.topology, Reason::RolledOut, "what ran before runs again").await;
+            }
+            (Some(_), None) => {
+                events.normal(self.topology, Reason::RolledOut, "all tasks have changed").await;
+            }
+            _ => {}
         }
     }
 }

@@ -247,3 +247,27 @@ fn a_transition_has_the_time_of_its_change() {
     let ready = paused.conditions.iter().find(|c| c.r#type == READY).unwrap();
     assert_eq!(ready.last_transition_time, "2026-01-02T00:00:00Z");
 }
+
+#[test]
+fn a_rolling_change_is_progress_until_it_rests() {
+    use crate::{record::Rejected, rollout::Rollout};
+    let rollout = Rollout::new(serde_json::json!({}), [TaskId(0)].into());
+    let with = |rollout: Option<Rollout>, rejected: Option<Rejected>| {
+        let record = Record { rollout, rejected, ..record(Stage::Live) };
+        let (pods, flow) = ([pod()], linked());
+        let report = Report { record: Some(&record), pods: &pods, flow: Some(&flow), ..report() };
+        status(&report)
+    };
+    assert_eq!(short(&with(None, None), PROGRESSING), "False Settled");
+    assert_eq!(short(&with(Some(rollout.clone()), None), PROGRESSING), "True RollingOut");
+    let held = Rollout { held: true, why: Some("it panicked".into()), ..rollout.clone() };
+    assert_eq!(short(&with(Some(held), None), PROGRESSING), "False RolloutHeld");
+    let back = Rollout { back: true, ..rollout };
+    assert_eq!(short(&with(Some(back), None), PROGRESSING), "True RolledBack");
+    let rejected = Rejected { definitions: "d".into(), why: "task 3: it panicked".into() };
+    let status = with(None, Some(rejected));
+    assert_eq!(short(&status, PROGRESSING), "False RolledBack");
+    assert_eq!(short(&status, READY), "True Running", "what ran before works");
+    let message = status.conditions.iter().find(|it| it.r#type == PROGRESSING).unwrap();
+    assert!(message.message.contains("it panicked"));
+}

@@ -1,5 +1,6 @@
 //! What matters on a cluster only: accepted everywhere, without meaning in a local run.
 
+use crate::duration::Duration;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -24,6 +25,55 @@ pub enum DeletionPolicy {
     Drain,
     /// Nothing: pods go at once.
     Immediate,
+}
+
+/// How tasks change to another image or config while the topology runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UpdateStrategy {
+    /// Tasks that are replaced at the same time.
+    #[serde(default = "one")]
+    pub max_unavailable: i64,
+    /// How long a node may pull an image before the change counts as failed.
+    #[serde(default = "default_progress_deadline")]
+    pub progress_deadline: Duration,
+    /// What happens if the new version does not work.
+    #[serde(default)]
+    pub on_failure: OnFailure,
+    /// Whether no other task begins to change; those in the middle of it go on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub paused: bool,
+}
+
+fn one() -> i64 {
+    1
+}
+
+fn default_progress_deadline() -> Duration {
+    Duration::new("10m")
+}
+
+impl Default for UpdateStrategy {
+    fn default() -> UpdateStrategy {
+        UpdateStrategy {
+            max_unavailable: one(),
+            progress_deadline: default_progress_deadline(),
+            on_failure: OnFailure::default(),
+            paused: false,
+        }
+    }
+}
+
+/// What happens if a new version does not work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum OnFailure {
+    /// Tasks go back to what ran before.
+    #[default]
+    Rollback,
+    /// The change stops where it is.
+    Hold,
 }
 
 /// Something of the same namespace, by name.

@@ -38,6 +38,9 @@ pub struct Spout {
     /// Where each instance sees volumes of the topology.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub volume_mounts: Vec<VolumeMount>,
+    /// Roots that it emits per second at most, all its tasks together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_rate: Option<i64>,
 }
 
 /// A bolt as written.

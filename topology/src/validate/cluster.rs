@@ -3,8 +3,8 @@
 use super::{Problems, component::is_deeper};
 use crate::{
     limits,
-    logical::OnCluster,
-    resource::{PodTemplate, Spec, Volume},
+    logical::{OnCluster, Update},
+    resource::{PodTemplate, Spec, UpdateStrategy, Volume},
 };
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -24,6 +24,10 @@ pub(super) fn check(spec: &Spec, problems: &mut Problems) -> OnCluster {
         }
     }
     volumes(&spec.volumes, problems);
+    if spec.restarted_at.as_ref().is_some_and(|at| at.len() > limits::MAX_NAME) {
+        let most = limits::MAX_NAME;
+        problems.add("spec.restartedAt", format!("no more than {most} characters are kept"));
+    }
     if let Some(template) = &spec.pod_template {
         pod_template(template, problems);
     }
@@ -34,6 +38,23 @@ pub(super) fn check(spec: &Spec, problems: &mut Problems) -> OnCluster {
         pod_template: spec.pod_template.clone().unwrap_or_default(),
         deletion_policy: spec.deletion_policy,
         drain_timeout_ms: problems.duration("spec.drainTimeout", &spec.drain_timeout),
+        update: update(&spec.update_strategy, problems),
+    }
+}
+
+fn update(strategy: &UpdateStrategy, problems: &mut Problems) -> Update {
+    let path = |field: &str| format!("spec.updateStrategy.{field}");
+    let deadline = path("progressDeadline");
+    Update {
+        max_unavailable: problems.within(
+            &path("maxUnavailable"),
+            strategy.max_unavailable,
+            1,
+            limits::MAX_TASKS,
+        ),
+        progress_deadline_ms: problems.duration(&deadline, &strategy.progress_deadline),
+        on_failure: strategy.on_failure,
+        paused: strategy.paused,
     }
 }
 

@@ -33,6 +33,10 @@ pub(super) fn check(draft: &Draft<'_>, spec: &Spec, problems: &mut Problems) -> 
         ),
         config: Value::Object(common.config.clone()),
         tick_ms: draft.tick.map(|tick| problems.duration(&field("tick"), tick)),
+        max_rate: draft
+            .max_rate
+            .map(|rate| problems.within(&field("maxRate"), rate, 1, limits::MAX_RATE)),
+        restarted_at: spec.restarted_at.clone(),
         streams: Vec::new(),
         inputs: Vec::new(),
         requests,
