@@ -8,12 +8,10 @@ use crate::{
     load::{Account, Load},
     network::Trouble,
     processes::{signal, worker},
+    wait::{self, Wait},
 };
 use rustix::process::Signal;
-use std::{
-    thread,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 /// How long to wait for what should take seconds.
 const PATIENCE: Duration = Duration::from_secs(150);
@@ -178,7 +176,7 @@ impl Patient<'_> {
     fn stop_for(&self, words: &[&str], time: Duration) -> Result<Instant> {
         let pid = self.worker(words)?;
         signal(pid, Signal::STOP)?;
-        thread::sleep(time);
+        wait::lasts(time);
         signal(pid, Signal::CONT)?;
         Ok(Instant::now())
     }
@@ -203,7 +201,7 @@ impl Patient<'_> {
 
     fn between(&self, trouble: Trouble, seconds: u64) -> Result<Instant> {
         let made = self.cluster.trouble(Machine::A, Machine::B, trouble)?;
-        thread::sleep(Duration::from_secs(seconds));
+        wait::lasts(Duration::from_secs(seconds));
         made.end()?;
         Ok(Instant::now())
     }
@@ -220,15 +218,13 @@ impl Patient<'_> {
     fn away(&self, daemon: &str, seconds: u64) -> Result<Instant> {
         let since = Instant::now();
         self.cluster.hold(Machine::Control, daemon)?;
-        thread::sleep(Duration::from_secs(seconds));
+        wait::lasts(Duration::from_secs(seconds));
         self.cluster.release(Machine::Control, daemon)?;
         let nodes = Machine::NODES.len();
-        crate::wait::Wait::new(daemon, "all nodes ready again", PATIENCE + PATIENCE).until(
-            || {
-                let ready = self.cluster.ready_nodes().map_err(|error| error.to_string())?;
-                if ready.len() == nodes { Ok(()) } else { Err(format!("ready are {ready:?}")) }
-            },
-        )?;
+        Wait::new(daemon, "all nodes ready again", PATIENCE + PATIENCE).until(|| {
+            let ready = self.cluster.ready_nodes().map_err(|error| error.to_string())?;
+            if ready.len() == nodes { Ok(()) } else { Err(format!("ready are {ready:?}")) }
+        })?;
         // What was late meanwhile counts: flow never stops.
         Ok(since)
     }

@@ -57,6 +57,14 @@ pub(crate) fn pause() {
     thread::park_timeout(PAUSE);
 }
 
+/// Lets a fault last so long.
+pub(crate) fn lasts(time: Duration) {
+    let until = Instant::now() + time;
+    while let Some(left) = until.checked_duration_since(Instant::now()) {
+        thread::park_timeout(left);
+    }
+}
+
 /// The end of a log, with its name.
 pub fn tail(path: &Path) -> String {
     match fs::read(path) {

@@ -1,21 +1,21 @@
 //! The I/O thread: drives the gateway half between the bridge and the link, over any number of
 //! links.
 
-mod shared;
+mod hub;
 mod spans;
 
 use crate::{
     control::describe,
     log_level, profile,
     report::report,
-    run::{Dialer, PANICKED, Registration, Unregistered},
+    run::{Dialer, Registration, Unregistered},
     streams::{self, StreamError},
     task_thread::TaskEnded,
 };
 use egret_link::{Backoff, ControlReceiver, ControlSender, endpoint::close, quinn};
 use egret_topology::plan::PlanIndex;
 use egret_wire::control::{FromInstance, Phase, ToInstance};
-pub(crate) use shared::Shared;
+pub(crate) use hub::Shared;
 use std::{convert::Infallible, rc::Rc, time::Duration};
 use tokio::{
     sync::{Notify, oneshot},
@@ -83,16 +83,13 @@ async fn keep_linked(
                 () = &mut leaves => return Some(TaskEnded::Closed),
                 ended = &mut task_ended => {
                     match &ended {
-                        Ok(TaskEnded::Closed) if shared.again.get() => {
-                            // If it was drained there is nothing to say, else nobody listens.
-                            connection.close(close::DONE, b"");
-                            return ended.ok();
+                        // If it was drained there is nothing to say, else nobody listens.
+                        Ok(TaskEnded::Closed) if shared.again.get() => {}
+                        _ => {
+                            shared.say_last(&ended);
+                            let _ = timeout(GOODBYE, serving).await;
                         }
-                        Ok(TaskEnded::Closed) => shared.take_handed_over(),
-                        Ok(TaskEnded::Error(error)) => shared.broken(error),
-                        Ok(TaskEnded::Panicked) | Err(_) => shared.broken(PANICKED),
                     }
-                    let _ = timeout(GOODBYE, serving).await;
                     connection.close(close::DONE, b"");
                     return ended.ok();
                 }

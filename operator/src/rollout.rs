@@ -375,32 +375,14 @@ impl Moving {
     fn next(&self, rules: &Rules, seen: &TaskSeen) -> Next {
         let elapsed = rules.now.saturating_sub(self.since);
         let waited = rules.now.saturating_sub(self.held);
-        // Its input has waited before it began, which is not its fault.
-        let stalled = seen.stalled_ms.min(elapsed);
-        // A container that goes begins one more life, of which may be told a little later.
+        // An error may be of the last life in a container that goes.
         let is_settled = self.container.is_none() || elapsed >= WATCH_MS;
-        let may_relive = self.container.is_some() && !self.relived && seen.error.is_none();
-        let error = || seen.error.as_deref().unwrap_or("its process has ended");
         // Of whom nobody tells nothing is known, least of all that it does not work.
         if self.unseen && elapsed < rules.update.progress_deadline_ms {
             return Next::Stay;
         }
         match self.step {
-            Step::Pulling => match &seen.image {
-                Pull::Failed(why) => Next::Failed(format!("the image cannot be had: {why}")),
-                Pull::Failing(why)
-                    if elapsed >= PULL_AGAIN_MS.min(rules.update.progress_deadline_ms) =>
-                {
-                    Next::Failed(format!("the image cannot be had: {why}"))
-                }
-                Pull::There if seen.works => Next::Step(Step::Draining, seen.life),
-                Pull::There => Next::Step(Step::Replacing, seen.life),
-                Pull::Failing(_) => Next::Stay,
-                Pull::Pending if elapsed >= rules.update.progress_deadline_ms => {
-                    Next::Failed(format!("the image is not there after {} s", elapsed / 1000))
-                }
-                Pull::Pending => Next::Stay,
-            },
+            Step::Pulling => pulled(rules, seen, elapsed),
             // What it cannot finish in time is replayed.
             Step::Draining if seen.drained || !seen.works || waited >= rules.hold_ms / 2 => {
                 Next::Step(Step::Replacing, seen.life)
@@ -419,7 +401,7 @@ impl Moving {
             Step::Replacing
                 if self.is_another(seen) && seen.away && seen.error.is_some() && is_settled =>
             {
-                Next::Failed(format!("it has ended: {}", error()))
+                ended(seen)
             }
             Step::Replacing if waited >= rules.hold_ms => {
                 let seconds = waited / 1000;
@@ -428,25 +410,51 @@ impl Moving {
                 ))
             }
             Step::Replacing => Next::Stay,
-            Step::Watching if seen.life != self.life && may_relive => {
-                Next::Step(Step::Watching, seen.life)
-            }
-            Step::Watching if seen.life != self.life => {
-                Next::Failed(format!("it has ended: {}", error()))
-            }
-            Step::Watching if !seen.works => match seen.error.is_some() || elapsed >= rules.hold_ms
-            {
-                true => Next::Failed(format!("it has ended: {}", error())),
-                // Its stream manager may have begun anew, and hears of it in a moment.
-                false => Next::Stay,
-            },
-            Step::Watching if stalled >= rules.hold_ms => {
-                Next::Failed(format!("it has taken no input for {} s", stalled / 1000))
-            }
-            Step::Watching if elapsed >= WATCH_MS && stalled < WATCH_MS => Next::Done,
-            Step::Watching => Next::Stay,
+            Step::Watching => self.watched(rules, seen, elapsed),
         }
     }
+
+    /// What is next for a task that works, as it seems.
+    fn watched(&self, rules: &Rules, seen: &TaskSeen, elapsed: u64) -> Next {
+        // Its input has waited before it began, which is not its fault.
+        let stalled = seen.stalled_ms.min(elapsed);
+        // A container that goes begins one more life, of which may be told a little later.
+        let may_relive = self.container.is_some() && !self.relived && seen.error.is_none();
+        match seen.life != self.life {
+            true if may_relive => Next::Step(Step::Watching, seen.life),
+            true => ended(seen),
+            // Its stream manager may have begun anew, and hears of it in a moment.
+            false if !seen.works && seen.error.is_none() && elapsed < rules.hold_ms => Next::Stay,
+            false if !seen.works => ended(seen),
+            false if stalled >= rules.hold_ms => {
+                Next::Failed(format!("it has taken no input for {} s", stalled / 1000))
+            }
+            false if elapsed >= WATCH_MS && stalled < WATCH_MS => Next::Done,
+            false => Next::Stay,
+        }
+    }
+}
+
+/// What is next for a task whose node pulls the image.
+fn pulled(rules: &Rules, seen: &TaskSeen, elapsed: u64) -> Next {
+    match &seen.image {
+        Pull::Failed(why) => Next::Failed(format!("the image cannot be had: {why}")),
+        Pull::Failing(why) if elapsed >= PULL_AGAIN_MS.min(rules.update.progress_deadline_ms) => {
+            Next::Failed(format!("the image cannot be had: {why}"))
+        }
+        Pull::There if seen.works => Next::Step(Step::Draining, seen.life),
+        Pull::There => Next::Step(Step::Replacing, seen.life),
+        Pull::Failing(_) => Next::Stay,
+        Pull::Pending if elapsed >= rules.update.progress_deadline_ms => {
+            Next::Failed(format!("the image is not there after {} s", elapsed / 1000))
+        }
+        Pull::Pending => Next::Stay,
+    }
+}
+
+fn ended(seen: &TaskSeen) -> Next {
+    let error = seen.error.as_deref().unwrap_or("its process has ended");
+    Next::Failed(format!("it has ended: {error}"))
 }
 
 #[cfg(test)]

@@ -110,15 +110,7 @@ impl Turn<'_> {
         if self.now.saturating_sub(self.run.looked) > AWAY_MS {
             rollout.resume(self.now);
         }
-        let now = digest::definitions(logical, &record.images);
-        let wants_other = self.wanted().is_some_and(|wanted| wanted != now);
-        let other = record.rejected.is_none() && wants_other;
-        if other && rollout.back {
-            // First to the end of the way back.
-            rollout.held = false;
-        }
-        let waits = rules.update.paused && rollout.moving.is_empty();
-        let given_up = other && !rollout.back && (rollout.held || waits);
+        let given_up = self.is_given_up(record, logical, &mut rollout);
         match if given_up { Verdict::Back } else { rollout.advance(&rules, &look) } {
             Verdict::Done => logical.clone(),
             Verdict::Goes => {
@@ -127,6 +119,19 @@ impl Turn<'_> {
             }
             Verdict::Back => self.go_back(record, &rollout, logical, ran.clone(), &look),
         }
+    }
+
+    /// Whether somebody wants something else than a change that stands still.
+    fn is_given_up(&self, record: &Record, logical: &Logical, rollout: &mut Rollout) -> bool {
+        let now = digest::definitions(logical, &record.images);
+        let wants_other = self.wanted().is_some_and(|wanted| wanted != now);
+        let other = record.rejected.is_none() && wants_other;
+        if other && rollout.back {
+            // First to the end of the way back.
+            rollout.held = false;
+        }
+        let waits = logical.on_cluster.update.paused && rollout.moving.is_empty();
+        other && !rollout.back && (rollout.held || waits)
     }
 
     /// Digest of what tasks shall run by the spec as it is, if that can run here.

@@ -1,3 +1,5 @@
+//! Rolling changes of a cluster that does what is asked of it a little later.
+
 use super::*;
 use serde_json::json;
 use std::collections::BTreeMap;

@@ -1,7 +1,12 @@
-//! What the local tasks of the I/O thread share: the gateway half, and who waits for what.
+//! The hub of the I/O thread: the gateway half, and who waits for what.
 
 use crate::{
-    bridge::Bridge, control::Outgoing, log_level, run::Dialer, streams, task_thread::Clock,
+    bridge::Bridge,
+    control::Outgoing,
+    log_level,
+    run::{Dialer, PANICKED},
+    streams,
+    task_thread::{Clock, TaskEnded},
 };
 use bytes::Bytes;
 use egret_core::{
@@ -25,7 +30,7 @@ use std::{
     rc::Rc,
     sync::Arc,
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot::error::RecvError};
 
 /// What the local tasks of the I/O thread share.
 pub(crate) struct Shared {
@@ -133,6 +138,15 @@ impl Shared {
             self.inbox_open.notify_waiters();
         }
         self.follow_up();
+    }
+
+    /// The task has ended: what is still to be said of that.
+    pub(super) fn say_last(&self, ended: &Result<TaskEnded, RecvError>) {
+        match ended {
+            Ok(TaskEnded::Closed) => self.take_handed_over(),
+            Ok(TaskEnded::Error(error)) => self.broken(error),
+            Ok(TaskEnded::Panicked) | Err(_) => self.broken(PANICKED),
+        }
     }
 
     /// The task has ended with an error, which is the last that is told.
