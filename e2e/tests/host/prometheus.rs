@@ -86,7 +86,7 @@ impl Prometheus {
     }
 
     /// The answer to a query: labels and values.
-    fn query(&self, query: &str) -> Result<Vec<(Value, f64)>, String> {
+    pub(crate) fn query(&self, query: &str) -> Result<Vec<(Value, f64)>, String> {
         let server = format!("http://{}", self.address);
         let output = run("promtool", &["query", "instant", "--format=json", &server, query]);
         let output = output.map_err(|error| error.to_string())?;
