@@ -72,6 +72,14 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// The operator may not read it.
+    pub fn is_forbidden(&self) -> bool {
+        let Error::Api { source: kube::Error::Api(status), .. } = self else { return false };
+        status.code == 403
+    }
+}
+
 /// What to do about an object that is not ours.
 pub fn foreign(what: &str) -> String {
     format!(

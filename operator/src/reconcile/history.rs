@@ -17,11 +17,13 @@ impl Turn<'_> {
         let client = &self.context.client;
         let kept = match fetch::history(client, &self.owner).await {
             Ok(kept) => kept,
-            Err(error) => {
+            // Rights of an older chart: asking again does not help.
+            Err(error) if error.is_forbidden() => {
                 tracing::warn!(topology = self.owner.name, %error, "no history is kept");
                 self.run.version = asked;
                 return Ok(());
             }
+            Err(error) => return Err(error.into()),
         };
         let keep = history::keep(&version, kept);
         if let Some(number) = keep.number {
