@@ -255,8 +255,7 @@ impl Rollout {
                 life,
                 container,
                 broken: true,
-                unseen: false,
-                relived: false,
+                ..Moving::default()
             }
         };
         let moving: Vec<Moving> = self.moving.iter().filter(begun).map(again).collect();
@@ -291,8 +290,7 @@ impl Rollout {
                 life,
                 container,
                 broken,
-                unseen: false,
-                relived: false,
+                ..Moving::default()
             });
         };
         for task in self.todo.clone() {
@@ -320,10 +318,9 @@ impl Rollout {
         let why: String = why.chars().take(MAX_WHY).collect();
         let why = format!("task {task}: {why}");
         // What went wrong first explains the rest.
-        let first = self.why.get_or_insert(why).clone();
+        self.why.get_or_insert(why);
         if self.back || rules.update.on_failure == OnFailure::Hold {
             self.hold();
-            self.why = Some(first);
             return Verdict::Goes;
         }
         Verdict::Back

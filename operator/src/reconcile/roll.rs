@@ -79,11 +79,15 @@ impl Turn<'_> {
             Rules { now: self.now, update: logical.on_cluster.update, hold_ms: hold_ms(logical) };
         let statuses = statuses(seen);
         let as_it_is = record.clone();
+        let pods: BTreeMap<_, &ObservedPod> = seen
+            .pods
+            .iter()
+            .filter(|pod| self.is_current(record, pod))
+            .map(|pod| (pod.id, pod))
+            .collect();
         let look = |task: TaskId| {
             let packed = tasks.get(&task);
-            let pod = packed.and_then(|(_, pod)| {
-                seen.pods.iter().find(|seen| seen.id == *pod && self.is_current(&as_it_is, seen))
-            });
+            let pod = packed.and_then(|(_, pod)| pods.get(pod).copied());
             let image = packed
                 .and_then(|(packed, _)| self.image(&as_it_is, logical, &ran, packed, pod, seen));
             let container = packed
