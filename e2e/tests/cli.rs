@@ -299,9 +299,14 @@ fn a_restricted_pod_tells_where_its_cpu_time_goes() {
     topology.condition("Ready", "True", PATIENCE).unwrap();
     for (process, function) in [("count", "egret_components::count"), ("stream-manager", "egret_")]
     {
+        // A profile of two seconds has few samples where a busy machine gives the process few.
+        let wait = Wait::new(process, &format!("samples in {function}"), PATIENCE);
         let args = ["profile", "t", process, "--seconds", "2"];
-        let table = prints(&cluster, &namespace, &args);
-        assert!(table.contains(function), "{table}");
+        wait.until(|| {
+            let table = prints(&cluster, &namespace, &args);
+            if table.contains(function) { Ok(()) } else { Err(table) }
+        })
+        .unwrap();
     }
 }
 
