@@ -32,9 +32,23 @@ impl Cluster {
     /// If there is no cluster and EGRET_E2E_REQUIRED is set, or the operator does not come up.
     pub fn with_operator_for_test() -> Option<Cluster> {
         let cluster = Cluster::for_test()?;
-        let installed = if cluster.is_own() { install(&cluster) } else { found(&cluster) };
-        installed.unwrap_or_else(|error| panic!("the operator cannot be tested: {error}"));
-        Some(cluster)
+        let installed = cluster.with_this_operator();
+        Some(installed.unwrap_or_else(|error| panic!("the operator cannot be tested: {error}")))
+    }
+
+    /// The cluster that runs, with this checkout's operator on it, or that of somebody else with
+    /// the operator that it has.
+    pub fn with_operator() -> Result<Cluster> {
+        Cluster::connect()?.with_this_operator()
+    }
+
+    fn with_this_operator(self) -> Result<Cluster> {
+        if self.is_own() {
+            install(&self)?
+        } else {
+            found(&self)?
+        }
+        Ok(self)
     }
 
     /// The same for a test that stops machines or reads their directories.

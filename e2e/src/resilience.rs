@@ -114,7 +114,9 @@ pub struct Outcome {
     pub fault: Fault,
     /// How long after it everything flowed again; zero: nothing was ever late.
     pub back: Duration,
-    /// Lines that came twice since the fault before.
+    /// Lines that were written since the fault before; each has arrived.
+    pub lines: usize,
+    /// Lines that came twice since then.
     pub twice: usize,
     /// Resident bytes of all processes of the pod that has most, when everything flowed again.
     pub memory: u64,
@@ -152,8 +154,8 @@ pub fn inflict(
             patient.unchanged(&pods)?;
         }
         patient.topology.condition("Ready", "True", PATIENCE)?;
-        let (twice, memory) = (now.twice - before.twice, patient.memory()?);
-        told(&Outcome { fault, back, twice, memory });
+        let (lines, twice) = (now.lines - before.lines, now.twice - before.twice);
+        told(&Outcome { fault, back, lines, twice, memory: patient.memory()? });
         before = now;
     }
     load.end(PATIENCE)

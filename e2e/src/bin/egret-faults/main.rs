@@ -1,0 +1,125 @@
+//! `egret-faults`: inflicts every fault on a topology under load, and writes down what came of it.
+
+mod order;
+mod page;
+mod record;
+
+use clap::Parser;
+use egret_e2e::{
+    Cluster, Error, Result,
+    resilience::{FAULTS, Fault, Outcome, inflict},
+};
+use order::Rounds;
+use page::Part;
+use record::{Log, Record};
+use std::{
+    path::PathBuf,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+/// Inflict every fault on a topology under load, on a cluster that runs.
+#[derive(Parser)]
+#[command(name = "egret-faults")]
+struct Arguments {
+    /// Also those that take minutes.
+    #[arg(long)]
+    long: bool,
+
+    /// Only faults whose words contain this.
+    #[arg(long, value_name = "WORDS")]
+    only: Option<String>,
+
+    /// Inflict them again and again, in any order, until they have lasted so many minutes in all.
+    #[arg(long, value_name = "MINUTES")]
+    soak: Option<u64>,
+
+    /// What the order of a soak follows from.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+
+    /// What a soak has done so far: it goes on from there. Delete the file to begin anew.
+    #[arg(long, value_name = "FILE", default_value = "target/soak.jsonl")]
+    log: PathBuf,
+
+    /// Write what came of it to this page, between its marks.
+    #[arg(long, value_name = "FILE")]
+    page: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether everything was in time.
+fn run(arguments: &Arguments) -> Result<bool> {
+    let wanted = |fault: &Fault| {
+        let named = arguments.only.as_ref().is_none_or(|words| fault.what.contains(words));
+        named && (arguments.long || !fault.long)
+    };
+    let faults: Vec<Fault> = FAULTS.into_iter().filter(wanted).collect();
+    if faults.is_empty() {
+        let why = "no fault has these words; some of them take minutes, and want --long".into();
+        return Err(Error::Host(why));
+    }
+    let (part, text, good) = match arguments.soak {
+        None => once(faults)?,
+        Some(minutes) => soak(arguments, faults, Duration::from_secs(minutes * 60))?,
+    };
+    println!("{text}");
+    if let Some(page) = &arguments.page {
+        part.write(page, &text)?;
+    }
+    Ok(good)
+}
+
+/// Each fault once.
+fn once(faults: Vec<Fault>) -> Result<(Part, String, bool)> {
+    let cluster = Cluster::with_operator()?;
+    let mut records = Vec::new();
+    let mut since = Instant::now();
+    let account = inflict(&cluster, faults, |outcome| {
+        let record = told(outcome, &mut since);
+        println!("{}", page::row(&record));
+        records.push(record);
+    })?;
+    let good = records.iter().all(Record::in_time);
+    Ok((Part::Once, page::table(&records, account), good))
+}
+
+/// All of them again and again until they have lasted for `time`, whoever began.
+fn soak(arguments: &Arguments, faults: Vec<Fault>, time: Duration) -> Result<(Part, String, bool)> {
+    let mut log = Log::open(&arguments.log, arguments.seed)?;
+    let lasted = log.lasted();
+    if lasted < time {
+        println!("seed {}, {} faults so far in {lasted:.0?}", arguments.seed, log.records.len());
+        let until = Instant::now() + (time - lasted);
+        let rounds = Rounds::new(faults, arguments.seed).skip(log.records.len());
+        let cluster = Cluster::with_operator()?;
+        let (mut since, mut failed) = (Instant::now(), None);
+        inflict(&cluster, rounds.take_while(|_| Instant::now() < until), |outcome| {
+            let record = told(outcome, &mut since);
+            println!("{}", page::row(&record));
+            failed = failed.take().or(log.add(record).err());
+        })?;
+        if let Some(error) = failed {
+            return Err(error);
+        }
+    }
+    let good = log.records.iter().all(Record::in_time) && record::flat(&log.records);
+    Ok((Part::Soak, page::summary(&log.records, arguments.seed), good))
+}
+
+/// An outcome, and how long it took from the one before.
+fn told(outcome: &Outcome, since: &mut Instant) -> Record {
+    let now = Instant::now();
+    let took = now - std::mem::replace(since, now);
+    Record::of(outcome, took)
+}
