@@ -232,6 +232,7 @@ fn add(sum: &mut TaskReport, life: &TaskReport) {
     sum.blocked_on = life.blocked_on;
     sum.busy_ms = life.busy_ms;
     sum.position.clone_from(&life.position);
+    sum.held_by.clone_from(&life.held_by);
     let past = std::mem::take(&mut sum.user);
     sum.user.clone_from(&life.user);
     for metric in past.into_iter().filter(|metric| !metric.gauge) {

@@ -273,6 +273,8 @@ pub struct Task {
     pub call_seconds: f64,
     /// Where a spout stands, in its own words.
     pub position: Option<String>,
+    /// Who held the last of its roots that timed out within a minute, in words.
+    pub held_by: Option<String>,
     /// The error that ended its last life, until it works again.
     pub error: Option<String>,
     /// Errors that ended its lives, the newest last.

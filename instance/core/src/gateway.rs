@@ -384,6 +384,7 @@ impl Gateway {
                 text.truncate(text.floor_char_boundary(POSITION_TEXT));
                 text
             }),
+            held_by: self.holders.last(now),
             user: user
                 .into_iter()
                 .map(|(name, gauge, value)| UserMetric { name, gauge, value })

@@ -40,6 +40,9 @@ pub const IDLE_NS: (u64, u64) = (1_000_000, 50_000_000);
 /// How long a timed-out root waits for somebody to say who holds it.
 pub const HOLDER_WAIT_NS: u64 = 250_000_000;
 
+/// How long a holder is told after the root that it held has timed out.
+pub const HOLDER_TOLD_NS: u64 = 60_000_000_000;
+
 /// Roots for which holders are asked at a time; the others are reported without.
 pub const MAX_HOLDER_QUESTIONS: usize = 8;
 

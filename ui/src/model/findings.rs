@@ -92,13 +92,12 @@ fn pods(snapshot: &Snapshot, findings: &mut Vec<Finding>) {
 fn lost(snapshot: &Snapshot, findings: &mut Vec<Finding>) {
     if let Some(rate) = snapshot.roots.lost_rate.filter(|rate| *rate > 0.0) {
         let rate = if rate < 10.0 { format!("{rate:.1}") } else { format!("{rate:.0}") };
-        findings.push(Finding {
-            severity: Severity::Warn,
-            kind: Kind::Lost,
-            component: None,
-            task: None,
-            words: format!("{rate} tuple trees per second fail or time out"),
-        });
+        let mut words = format!("{rate} tuple trees per second fail or time out");
+        if let Some(holder) = snapshot.tasks.iter().find_map(|task| task.held_by.as_ref()) {
+            words += &format!("; of the last, one was held by {holder}");
+        }
+        let (severity, kind) = (Severity::Warn, Kind::Lost);
+        findings.push(Finding { severity, kind, component: None, task: None, words });
     }
 }
 

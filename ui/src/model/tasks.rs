@@ -29,6 +29,7 @@ fn one(plan: &PhysicalPlan, history: &History, planned: &PlannedTask) -> Task {
         blocked_on: status.total.blocked_on,
         call_seconds: status.total.busy_ms as f64 / 1e3,
         position: status.total.position.clone(),
+        held_by: status.total.held_by.clone(),
         error: status.error.clone(),
         errors: history.errors(planned.id),
         flow: flow(&status, since, is_spout),

@@ -229,6 +229,21 @@ fn spouts_at_max_pending_point_at_the_bolt_that_can_do_no_more() {
 }
 
 #[test]
+fn trees_that_time_out_are_told_with_who_held_one() {
+    let snapshot = shown(
+        all(|_, _| {}),
+        all(|id, report| {
+            if id == 0 {
+                report.roots.timed_out = 4;
+                report.held_by = Some("b[0]: executed it but has not acked it for 9 ms".into());
+            }
+        }),
+    );
+    let words = &snapshot.findings[0].words;
+    assert!(words.contains(" per second fail or time out; of the last, one was held by b[0]: "));
+}
+
+#[test]
 fn an_idle_topology_has_nothing_to_tell() {
     let snapshot = shown(all(|_, _| {}), all(|_, _| {}));
     assert_eq!(snapshot.findings, []);

@@ -88,6 +88,8 @@ pub struct TaskReport {
     pub usage: Option<Usage>,
     /// Where a spout stands, in its own words.
     pub position: Option<String>,
+    /// Who held the last root that timed out within a minute, in words.
+    pub held_by: Option<String>,
     /// Metrics of user code.
     pub user: Vec<UserMetric>,
 }

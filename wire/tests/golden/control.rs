@@ -231,6 +231,7 @@ fn report() -> TaskReport {
         outbox_bytes: 96,
         usage: Some(Usage { cpu_us: 4000, resident_bytes: 8192, started_ms: 1000 }),
         position: Some("a.txt at 40 %".into()),
+        held_by: Some("count[1]: has not returned from it for 900 ms".into()),
         user: vec![UserMetric { name: "skipped".into(), gauge: false, value: 2.0 }],
     }
 }
@@ -243,7 +244,7 @@ const REPORT_JSON: &str = concat!(
     r#""execute":{"counts":[0,2],"sumNs":4200},"process":{"counts":[1],"sumNs":900},"#,
     r#""inboxBytes":640,"outboxBytes":96,"#,
     r#""usage":{"cpuUs":4000,"residentBytes":8192,"startedMs":1000},"#,
-    r#""position":"a.txt at 40 %","#,
+    r#""position":"a.txt at 40 %","heldBy":"count[1]: has not returned from it for 900 ms","#,
     r#""user":[{"name":"skipped","gauge":false,"value":2.0}]"#,
 );
 

@@ -3,7 +3,7 @@
 use super::Gateway;
 use crate::{
     batch::Completion,
-    limits::{HOLDER_WAIT_NS, MAX_HOLDER_QUESTIONS},
+    limits::{HOLDER_TOLD_NS, HOLDER_WAIT_NS, MAX_HOLDER_QUESTIONS},
 };
 use egret_sdk::Failure;
 use egret_wire::{
@@ -16,6 +16,8 @@ use egret_wire::{
 #[derive(Debug, Default)]
 pub(super) struct Holders {
     open: Vec<Question>,
+    /// The last one that was named, and when.
+    last: Option<(u64, String)>,
 }
 
 #[derive(Debug)]
@@ -58,6 +60,12 @@ impl Holders {
         self.open.iter().map(|question| question.until).min()
     }
 
+    /// Who was named last, unless that is long ago.
+    pub(super) fn last(&self, now: u64) -> Option<String> {
+        let recent = |(at, _): &&(u64, String)| now.saturating_sub(*at) < HOLDER_TOLD_NS;
+        self.last.as_ref().filter(recent).map(|(_, words)| words.clone())
+    }
+
     /// Roots that wait.
     pub(super) fn waiting(&self) -> usize {
         self.open.len()
@@ -91,7 +99,11 @@ impl Gateway {
             format!("{}: {did} {} ms", plan.describe(hold.task), hold.for_ms)
         };
         for (root, hold) in self.holders.release(now) {
-            self.completions.push(timed_out(root, hold.as_ref().map(describe)));
+            let words = hold.as_ref().map(describe);
+            if let Some(words) = &words {
+                self.holders.last = Some((now, words.clone()));
+            }
+            self.completions.push(timed_out(root, words));
         }
         self.finish_completions(now);
     }
