@@ -3,7 +3,6 @@
 //! Everything here asks the API server and nobody else, with the caller's own rights. What is
 //! asked for is written into the resource; the operator does the rest.
 
-mod age;
 mod ask;
 mod connect;
 pub(crate) mod delete;

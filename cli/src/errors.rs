@@ -1,7 +1,7 @@
 //! `egret errors`: the last errors of each task, over all its lives.
 
 use crate::{
-    output,
+    age, output,
     ui::{
         find::{self, Place, Which},
         look::look,
@@ -71,31 +71,22 @@ fn listed(snapshot: &Snapshot, components: &[String], now_ms: u64) -> String {
         let pod = snapshot.pods.iter().rev().find(|pod| pod.id == task.pod);
         let pod = pod.map_or_else(|| task.pod.to_string(), |pod| pod.name.clone());
         let _ = write!(text, "{}[{}] in {pod}: ", task.component, task.index);
-        let last = ago(now_ms, error.last_ms);
+        let ago = |at_ms| age::words(now_ms.saturating_sub(at_ms) / 1000);
+        let last = ago(error.last_ms);
         let _ = match error.times {
             0 | 1 => writeln!(text, "{last} ago, after {} restarts", error.restarts),
             times => {
-                let first = ago(now_ms, error.first_ms);
+                let first = ago(error.first_ms);
                 let restarts = error.restarts;
                 writeln!(text, "{times} times, {first} to {last} ago, after {restarts} restarts")
             }
         };
         for line in error.text.lines() {
             // What users write may hold anything, which is not for the terminal to carry out.
-            let line = line.replace(char::is_control, "?");
-            let _ = writeln!(text, "    {line}");
+            let _ = writeln!(text, "    {}", output::visible(line));
         }
     }
     text
-}
-
-fn ago(now_ms: u64, at_ms: u64) -> String {
-    match now_ms.saturating_sub(at_ms) / 1000 {
-        seconds @ 0..120 => format!("{seconds} s"),
-        seconds @ 120..7200 => format!("{} min", seconds / 60),
-        seconds @ 7200..172_800 => format!("{} h", seconds / 3600),
-        seconds => format!("{} d", seconds / 86_400),
-    }
 }
 
 #[cfg(test)]
@@ -131,16 +122,10 @@ mod tests {
         let text = listed(&snapshot, &[], 600_000);
         assert_eq!(
             text,
-            "b[0] in 0: 3 times, 10 min to 100 s ago, after 3 restarts\n    no?[2J file\n    at x\n\
-             a[0] in 0: 9 min ago, after 1 restarts\n    old\n"
+            "b[0] in 0: 3 times, 10m to 100s ago, after 3 restarts\n    no [2J file\n    at x\n\
+             a[0] in 0: 9m ago, after 1 restarts\n    old\n"
         );
         let none = listed(&snapshot, &["c".to_owned()], 600_000);
         assert_eq!(none, "no task of t has ended with an error\n");
-    }
-
-    #[test]
-    fn ages_are_short() {
-        let ages = [0, 119, 120, 7199, 7200, 172_799, 172_800].map(|s| ago(s * 1000, 0));
-        assert_eq!(ages, ["0 s", "119 s", "2 min", "119 min", "2 h", "47 h", "2 d"]);
     }
 }

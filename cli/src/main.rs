@@ -1,6 +1,7 @@
 //! The `egret` command: runs a topology on this machine, checks one, shows how it is packed, and
 //! looks after those on a cluster.
 
+mod age;
 mod catalog;
 #[cfg(feature = "cluster")]
 mod cluster;

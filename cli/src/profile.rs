@@ -167,7 +167,7 @@ async fn ask(place: &Place, pod: PodId, name: &str, target: &str) -> Result<Prof
     let _ = name;
     let (status, body) = connection.answer(target).await?;
     if !status.is_success() {
-        return Err(shown(String::from_utf8_lossy(&body).trim()));
+        return Err(output::visible(String::from_utf8_lossy(&body).trim()));
     }
     serde_json::from_slice(&body).map_err(|error| format!("an answer that is none: {error}"))
 }
@@ -177,7 +177,7 @@ fn show(options: &Options, what: &str, profile: &Profile) -> Exit {
         eprintln!(
             "{} has no table of symbols, so that its functions have no names\n  help: build it \
              without stripping symbols (`strip = \"debuginfo\"` in its Cargo profile keeps them)",
-            shown(&profile.program)
+            output::visible(&profile.program)
         );
     }
     let title = format!("{what} of {}", options.topology);
@@ -193,11 +193,6 @@ fn show(options: &Options, what: &str, profile: &Profile) -> Exit {
         }
     }
     output::print(&summary::table(&title, profile))
-}
-
-/// Words of another process, without what would move the cursor.
-fn shown(text: &str) -> String {
-    text.replace(char::is_control, "?")
 }
 
 #[cfg(test)]

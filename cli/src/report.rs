@@ -35,6 +35,11 @@ pub(crate) struct Options {
     #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
     output: Option<PathBuf>,
 
+    /// Where the operator runs; looked into by who may not look everywhere
+    #[cfg(feature = "cluster")]
+    #[arg(long, value_name = "NAMESPACE", default_value = "egret-system")]
+    operator_namespace: String,
+
     /// Leave out what tasks, stream managers and the operator have logged
     #[arg(long)]
     without_logs: bool,
@@ -56,7 +61,8 @@ pub(crate) fn main(options: &Options) -> Exit {
             }
             #[cfg(feature = "cluster")]
             Place::Cluster(live) => {
-                live.source().gather(!options.without_logs, &mut parts).await;
+                let (logs, operator) = (!options.without_logs, &options.operator_namespace);
+                live.source().gather(logs, operator, &mut parts).await;
                 doing(&*live, &mut parts).await;
                 Some(live.source().name().to_owned())
             }

@@ -28,8 +28,8 @@ const MOST: u32 = 500;
 const OPERATOR: &str = "app.kubernetes.io/name=egret-operator";
 
 impl OnCluster {
-    /// Collects it.
-    pub(crate) async fn gather(&self, logs: bool, parts: &mut Parts) {
+    /// Collects it. The operator is in any namespace for who may look into all of them.
+    pub(crate) async fn gather(&self, logs: bool, operator: &str, parts: &mut Parts) {
         parts.object_or_why("cluster.yaml", self.versions().await);
         parts.object_or_why("topology.yaml", self.resource().await);
         parts.object_or_why("plan.yaml", self.plan().await);
@@ -53,7 +53,7 @@ impl OnCluster {
             }
             Err(why) => parts.missing("pods.yaml", &why),
         }
-        self.operator(logs, parts).await;
+        self.operator(logs, operator, parts).await;
     }
 
     async fn versions(&self) -> Result<Value, String> {
@@ -152,19 +152,30 @@ impl OnCluster {
     }
 
     /// The operator's pods and logs, which not everybody may read.
-    async fn operator(&self, logs: bool, parts: &mut Parts) {
-        let session = self.session();
-        let pods: Api<Pod> = Api::all(session.client.clone());
-        let params = ListParams::default().labels(OPERATOR).limit(MOST);
-        let ask = Ask { verb: "list", resource: "pods", namespace: None, name: None };
-        let found = match session.got(ask, pods.list(&params)).await {
-            Ok(found) => found.items,
-            Err(trouble) => return parts.missing("operator", trouble.what()),
+    async fn operator(&self, logs: bool, namespace: &str, parts: &mut Parts) {
+        let found = match self.operator_pods(None).await {
+            Err(_) => self.operator_pods(Some(namespace)).await,
+            found => found,
+        };
+        let found = match found {
+            Ok(found) => found,
+            Err(why) => return parts.missing("operator", &why),
         };
         parts.object("operator/pods.yaml", json!(found));
         for pod in found.iter().filter(|_| logs).take(PODS) {
             self.logs(pod, "operator/logs", parts).await;
         }
+    }
+
+    async fn operator_pods(&self, namespace: Option<&str>) -> Result<Vec<Pod>, String> {
+        let session = self.session();
+        let client = session.client.clone();
+        let pods: Api<Pod> = namespace
+            .map_or_else(|| Api::all(client.clone()), |at| Api::namespaced(client.clone(), at));
+        let params = ListParams::default().labels(OPERATOR).limit(MOST);
+        let ask = Ask { verb: "list", resource: "pods", namespace, name: None };
+        let found = session.got(ask, pods.list(&params)).await;
+        found.map(|found| found.items).map_err(|trouble| trouble.what().to_owned())
     }
 
     fn ask<'a>(

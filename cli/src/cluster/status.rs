@@ -2,15 +2,17 @@
 
 use super::{
     Format, Target,
-    age::age,
     connect::Session,
     pods::PodView,
     style::Style,
-    table::{Table, clean},
+    table::Table,
     topology::{Topology, ready},
     trouble::Trouble,
 };
-use crate::output;
+use crate::{
+    age::age,
+    output::{self, visible},
+};
 use clap::Args;
 use egret_crd::Condition;
 use egret_process::Exit;
@@ -198,7 +200,7 @@ fn describe(
     let mut text = String::new();
     let mut line = |what: &str, value: String| {
         // Writing to a string does not fail.
-        let _ = writeln!(text, "{} {}", style.dim(&format!("{what:<10}")), clean(&value));
+        let _ = writeln!(text, "{} {}", style.dim(&format!("{what:<10}")), visible(value.trim()));
     };
     line("Topology", format!("{} in namespace {}", row.name, row.namespace));
     line("State", state(topology, row));

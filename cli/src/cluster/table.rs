@@ -1,6 +1,7 @@
 //! Tables of text: each column as wide as its longest cell.
 
 use super::style::Style;
+use crate::output::visible;
 
 /// Between two columns.
 const GAP: &str = "   ";
@@ -19,7 +20,11 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
 
     /// Adds a row. What is empty is shown as a dash, so that columns can be counted.
     pub(super) fn row(&mut self, cells: [String; COLUMNS]) {
-        self.rows.push(cells.map(|cell| if cell.is_empty() { "-".into() } else { clean(&cell) }));
+        let shown = |cell: String| match cell.is_empty() {
+            true => "-".to_owned(),
+            false => visible(cell.trim()),
+        };
+        self.rows.push(cells.map(shown));
     }
 
     /// The table, each line after `indent`.
@@ -43,12 +48,6 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
     }
 }
 
-/// Words of others without what would move the cursor.
-pub(super) fn clean(text: &str) -> String {
-    let visible = |c: char| if c.is_control() { ' ' } else { c };
-    text.trim().chars().map(visible).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,10 +60,5 @@ mod tests {
         let expected = "  POD              NODE     X\n  word-count-0-1   a        -\n  w   \
                         \u{20}            longer   1\n";
         assert_eq!(table.render(Style::PLAIN, "  "), expected);
-    }
-
-    #[test]
-    fn words_of_others_cannot_move_the_cursor() {
-        assert_eq!(clean("a\u{1b}[2Jb\nc\n"), "a [2Jb c");
     }
 }

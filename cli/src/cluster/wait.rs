@@ -1,6 +1,7 @@
 //! Waiting until the cluster is as it was asked to be, with an end, and with words meanwhile.
 
-use super::{table::clean, trouble::Trouble};
+use super::trouble::Trouble;
+use crate::output::visible;
 use clap::Args;
 use indicatif::ProgressBar;
 use std::{
@@ -92,8 +93,8 @@ impl Progress {
         }
         self.last = state.to_owned();
         match &self.bar {
-            Some(bar) => bar.set_message(clean(state)),
-            None => eprintln!("{}", clean(state)),
+            Some(bar) => bar.set_message(visible(state.trim())),
+            None => eprintln!("{}", visible(state.trim())),
         }
     }
 }

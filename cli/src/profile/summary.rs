@@ -35,7 +35,7 @@ pub(super) fn table(title: &str, profile: &Profile) -> String {
     let percent = |count| 100.0 * count as f64 / samples as f64;
     text.push_str("\n  SELF   TOTAL  FUNCTION\n");
     for id in order.into_iter().take(LISTED) {
-        let ((own, total), name) = (counts[id], super::shown(&profile.functions[id]));
+        let ((own, total), name) = (counts[id], crate::output::visible(&profile.functions[id]));
         let _ = writeln!(text, "{:>5.1}%  {:>5.1}%  {name}", percent(own), percent(total));
     }
     text

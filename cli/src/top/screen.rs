@@ -1,6 +1,6 @@
 //! From a snapshot to lines of text: pure, so that what is seen can be tested.
 
-use crate::run::words;
+use crate::{output::visible, run::words};
 use egret_topology::plan::ComponentKind;
 use egret_ui::snapshot::{Component, Finding, Severity, Snapshot, Task};
 use egret_wire::control::Phase;
@@ -65,7 +65,7 @@ const WAITS_MUCH: f64 = 0.3;
 /// All lines: what the topology does, what is wrong, its components, its tasks.
 pub(super) fn lines(snapshot: &Snapshot, tasks: bool) -> Vec<Line> {
     let mut lines = vec![title(snapshot), whole(snapshot)];
-    let notes = snapshot.troubles.iter().map(|text| vec![(Tone::Warn, clean(text))]);
+    let notes = snapshot.troubles.iter().map(|text| vec![(Tone::Warn, visible(text))]);
     lines.extend(notes);
     lines.extend(snapshot.findings.iter().map(finding));
     lines.push(Vec::new());
@@ -122,13 +122,13 @@ pub(super) fn render(lines: &[Line], size: Size, first: usize, paint: Paint) -> 
 
 fn title(snapshot: &Snapshot) -> Line {
     let mut line = vec![
-        (Tone::Strong, clean(&snapshot.topology)),
-        (Tone::Plain, format!("  {}", clean(&snapshot.state))),
-        (Tone::Soft, format!("  {}", clean(&snapshot.place))),
+        (Tone::Strong, visible(&snapshot.topology)),
+        (Tone::Plain, format!("  {}", visible(&snapshot.state))),
+        (Tone::Soft, format!("  {}", visible(&snapshot.place))),
     ];
     if let Some(why) = &snapshot.stale {
         let age = snapshot.age_seconds;
-        line.push((Tone::Bad, format!("  NOT LIVE, {age:.0} s old: {}", clean(why))));
+        line.push((Tone::Bad, format!("  NOT LIVE, {age:.0} s old: {}", visible(why))));
     }
     line
 }
@@ -153,7 +153,7 @@ fn whole(snapshot: &Snapshot) -> Line {
 
 fn finding(finding: &Finding) -> Line {
     let tone = if finding.severity == Severity::Bad { Tone::Bad } else { Tone::Warn };
-    vec![(tone, format!("! {}", clean(&finding.words)))]
+    vec![(tone, format!("! {}", visible(&finding.words)))]
 }
 
 type Cell = (Tone, String);
@@ -163,7 +163,7 @@ fn component(component: &Component) -> Vec<Cell> {
     let spout = component.kind == ComponentKind::Spout;
     let short = component.connected < component.parallelism;
     vec![
-        (if component.holds_back { Tone::Warn } else { Tone::Plain }, clean(&component.name)),
+        (if component.holds_back { Tone::Warn } else { Tone::Plain }, visible(&component.name)),
         (
             if short { Tone::Bad } else { Tone::Plain },
             format!("{}/{}", component.connected, component.parallelism),
@@ -213,7 +213,7 @@ fn plain(text: String) -> Cell {
 }
 
 fn name(task: &Task) -> String {
-    format!("{}[{}]", clean(&task.component), task.index)
+    format!("{}[{}]", visible(&task.component), task.index)
 }
 
 /// In one word how a task is.
@@ -259,11 +259,6 @@ fn waits(waiting: Option<f64>) -> Cell {
         _ => Tone::Plain,
     };
     (tone, share(waiting))
-}
-
-/// Words of others without what would move the cursor.
-fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// A table: the first `left` columns are words and stand left, the others are numbers.

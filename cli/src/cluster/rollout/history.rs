@@ -1,10 +1,10 @@
 //! `egret rollout history` and `undo`: the versions that were asked for, and back to one of them.
 
 use crate::cluster::{
-    Target, age::age, ask::Ask, connect::Session, pods::TOPOLOGY, style::Style, table::Table,
+    Target, ask::Ask, connect::Session, pods::TOPOLOGY, style::Style, table::Table,
     topology::Topology, trouble::Trouble,
 };
-use crate::output;
+use crate::{age::age, output};
 use clap::Args;
 use egret_process::Exit;
 use egret_topology::{resource::Spec, version};
