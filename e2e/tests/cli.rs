@@ -2,17 +2,19 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so")]
 
+#[path = "host/egret.rs"]
+mod egret;
+
+use egret::{command, egret, fails, prints, text};
 use egret_e2e::{Cluster, Namespace, wait::Wait};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{
     collections::BTreeSet,
     env, fs,
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     os::unix::fs::symlink,
-    path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
-    sync::OnceLock,
+    process::{Command, Stdio},
     time::Duration,
 };
 
@@ -23,50 +25,6 @@ pods: 2
 spouts: [{name: words, config: {rate: 20}}]
 bolts: [{name: print, parallelism: 2, inputs: [{from: words}]}]
 ";
-
-/// The program of this checkout, built beside this test.
-fn egret() -> &'static Path {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let test = env::current_exe().unwrap();
-        let profile = test.ancestors().nth(2).unwrap();
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--package", "egret-cli", "--target-dir"]);
-        build.arg(profile.parent().unwrap());
-        if profile.ends_with("release") {
-            build.arg("--release");
-        }
-        assert!(build.status().unwrap().success());
-        profile.join("egret")
-    })
-}
-
-fn command(cluster: &Cluster, namespace: &str, args: &[&str]) -> Command {
-    let mut command = Command::new(egret());
-    command.args(args).args(["--namespace", namespace]).env("KUBECONFIG", cluster.kubeconfig());
-    command
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// What it prints if all goes well.
-fn prints(cluster: &Cluster, namespace: &Namespace, args: &[&str]) -> String {
-    let output = command(cluster, namespace.name(), args).output().unwrap();
-    let Output { status, stdout, stderr } = output;
-    let (stdout, stderr) = (text(&stdout), text(&stderr));
-    assert!(status.success(), "{args:?}: {status}\n{stdout}\n{stderr}");
-    assert!(!stdout.contains('\u{1b}'), "no colours where no terminal is: {stdout}");
-    stdout
-}
-
-/// What it says if it fails, with its exit code.
-fn fails(command: &mut Command) -> (i32, String) {
-    let output = command.output().unwrap();
-    assert_eq!(text(&output.stdout), "");
-    (output.status.code().unwrap(), text(&output.stderr))
-}
 
 /// The container whose line it is.
 fn container(line: &str) -> String {
@@ -214,6 +172,10 @@ fn a_report_has_everything_that_belongs_to_a_topology_and_no_secret() {
         let text = read(part);
         assert!(text.contains(words), "{part} has no `{words}`: {text}");
         assert!(!text.contains("correct-horse-battery"), "{part}");
+        if part.ends_with(".yaml") {
+            let parsed: Result<Value, _> = serde_yaml::from_str(&text);
+            assert!(parsed.is_ok_and(|value| !value.is_null()), "{part} is no YAML: {text}");
+        }
     }
     assert!(!read("README.txt").contains("could not be had"), "{}", read("README.txt"));
 }
@@ -308,6 +270,70 @@ fn a_restricted_pod_tells_where_its_cpu_time_goes() {
         })
         .unwrap();
     }
+}
+
+#[test]
+fn changes_are_listed_restarted_paused_and_taken_back() {
+    let Some(cluster) = Cluster::with_operator_for_test() else { return };
+    let namespace = Namespace::new(&cluster, "cli-rollout").unwrap();
+    let topology = namespace.deploy("t", SPEC).unwrap();
+    topology.condition("Ready", "True", PATIENCE).unwrap();
+    let before = topology.pods().unwrap();
+    let prints = |args: &[&str]| prints(&cluster, &namespace, args);
+    let rests = || prints(&["rollout", "status", "t", "--wait"]);
+    assert!(rests().ends_with("(Settled)\n"));
+    let set = |seed: u64| {
+        let patch = json!({"spec": {"updateStrategy": {"paused": false}, "spouts":
+            [{"name": "words", "config": {"rate": 20, "seed": seed}}]}});
+        let args = ["patch", "topology", "t", "--type=merge", "--patch", &patch.to_string()];
+        namespace.kubectl(&args).unwrap();
+    };
+    set(7);
+    assert!(rests().ends_with("(Settled)\n"));
+    topology.tells(&["RolledOut"], PATIENCE).unwrap();
+    let listed = prints(&["rollout", "history", "t"]);
+    assert!(listed.contains("2 (now)") && listed.contains("spouts[words].config.seed"), "{listed}");
+    let version = prints(&["rollout", "history", "t", "--revision", "2"]);
+    assert!(version.contains("seed: 7"), "{version}");
+
+    prints(&["rollout", "pause", "t"]);
+    prints(&["rollout", "undo", "t"]);
+    let waits = || {
+        let words = prints(&["rollout", "status", "t"]);
+        if words.contains("and changes pause") { Ok(()) } else { Err(words) }
+    };
+    Wait::new("t", "a change that pauses", PATIENCE).until(waits).unwrap();
+    prints(&["rollout", "resume", "t"]);
+    assert!(rests().ends_with("(Settled)\n"));
+    let undone = topology.object().unwrap()["spec"]["spouts"][0]["config"].clone();
+    assert_eq!(undone, json!({"rate": 20}));
+    prints(&["rollout", "restart", "t"]);
+    assert!(rests().ends_with("(Settled)\n"));
+    assert_eq!(topology.pods().unwrap(), before, "processes start anew, and nothing else");
+    let refused = fails(&mut command(
+        &cluster,
+        namespace.name(),
+        &["rollout", "undo", "t", "--to-revision", "99"],
+    ));
+    assert!(refused.0 == 1 && refused.1.contains("there is no revision 99"), "{}", refused.1);
+}
+
+#[test]
+fn errors_that_ended_lives_of_tasks_are_listed() {
+    let Some(cluster) = Cluster::with_operator_for_test() else { return };
+    let namespace = Namespace::new(&cluster, "cli-errors").unwrap();
+    let spec = "spouts: [{name: lines, config: {path: /nobody/has/it}}]\n\
+                bolts: [{name: end, component: discard, inputs: [{from: lines}]}]";
+    namespace.deploy("t", spec).unwrap();
+    let listed = || {
+        let output = command(&cluster, namespace.name(), &["errors", "t"]).output().unwrap();
+        let words = text(&output.stdout) + &text(&output.stderr);
+        let told = words.contains("lines[0] in t-0-1: ") && words.contains("/nobody/has/it");
+        if told { Ok(()) } else { Err(words) }
+    };
+    Wait::new("t", "an error of lines[0]", PATIENCE).until(listed).unwrap();
+    let of_another = prints(&cluster, &namespace, &["errors", "t", "--component", "end"]);
+    assert_eq!(of_another, "no task of t has ended with an error\n");
 }
 
 #[test]

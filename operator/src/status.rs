@@ -30,6 +30,8 @@ pub struct Report<'a> {
     pub blind: bool,
     /// The user wants spouts to be off.
     pub paused: bool,
+    /// The user wants no other task to begin to change.
+    pub changes_pause: bool,
     /// What was decided, if anything ever was.
     pub record: Option<&'a Record>,
     /// A pod of the record that ends by itself again and again, and why.
@@ -243,7 +245,8 @@ fn rolling(report: &Report<'_>) -> Option<Answer> {
         let message = format!("{left} tasks go back to what ran before, because {why}");
         (YES, Reason::RolledBack, message)
     } else {
-        (YES, Reason::RollingOut, format!("{left} tasks still run what ran before"))
+        let pause = if report.changes_pause { ", and changes pause" } else { "" };
+        (YES, Reason::RollingOut, format!("{left} tasks still run what ran before{pause}"))
     })
 }
 

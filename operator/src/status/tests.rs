@@ -41,6 +41,7 @@ fn report() -> Report<'static> {
         refused: None,
         blind: false,
         paused: false,
+        changes_pause: false,
         record: None,
         ends_again: None,
         pods: &[],
