@@ -7,7 +7,7 @@
 #[path = "host/prometheus.rs"]
 mod prometheus;
 
-use egret_e2e::{Cluster, Namespace};
+use egret_e2e::{Cluster, Namespace, installed::DEPLOYMENT};
 use prometheus::{Prometheus, is_installed, operator};
 use serde_json::{Value, json};
 use std::{
@@ -53,6 +53,28 @@ fn restarted(cluster: &Cluster) {
     let name = operator(cluster).instance;
     cluster.operator_kubectl(&["delete", "pod", &name, "--wait=true"]).unwrap();
     cluster.operator_ready().unwrap();
+}
+
+/// Nobody leads while this lives.
+struct Leaderless<'a>(&'a Cluster);
+
+impl<'a> Leaderless<'a> {
+    fn make(cluster: &'a Cluster) -> Leaderless<'a> {
+        scale(cluster, "0").unwrap();
+        Leaderless(cluster)
+    }
+}
+
+impl Drop for Leaderless<'_> {
+    fn drop(&mut self) {
+        // The next test waits for it, and says so if it does not come back.
+        let _ = scale(self.0, "1");
+    }
+}
+
+fn scale(cluster: &Cluster, replicas: &str) -> Result<String, egret_e2e::Error> {
+    let replicas = format!("--replicas={replicas}");
+    cluster.operator_kubectl(&["scale", DEPLOYMENT, &replicas])
 }
 
 /// Somebody is to be asked before identities are written, and is not there.
@@ -132,4 +154,9 @@ fn certificates_rollouts_and_operators_that_fail_fire_their_alerts() {
     fires(&prometheus, "EgretOperatorErrors", r#", reason="apply""#);
     drop(webhook);
     unmade.condition("Ready", "True", PATIENCE).unwrap();
+
+    let leaderless = Leaderless::make(&cluster);
+    fires(&prometheus, "EgretOperatorErrors", r#", reason="""#);
+    drop(leaderless);
+    cluster.operator_ready().unwrap();
 }

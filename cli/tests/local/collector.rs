@@ -31,8 +31,9 @@ pub(crate) struct Span {
 }
 
 impl Collector {
-    pub(crate) fn start() -> Collector {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    /// At any port of this address of the machine.
+    pub(crate) fn start(host: &str) -> Collector {
+        let listener = TcpListener::bind((host, 0)).unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(Mutex::new(Vec::new()));
         let theirs = requests.clone();

@@ -76,7 +76,7 @@ fn assert_whole<'a>(spans: &[&'a Span]) -> &'a Span {
 
 #[test]
 fn a_collector_sees_the_whole_tree_of_each_sampled_line_and_nothing_of_the_others() {
-    let (collector, began) = (Collector::start(), SystemTime::now());
+    let (collector, began) = (Collector::start("127.0.0.1"), SystemTime::now());
     let ended = word_count(200, "0.5", &collector.address);
     assert_eq!(ended.root("acked"), 200);
     let spans = collector.spans();
@@ -133,7 +133,7 @@ fn assert_attributes(spans: &[Span]) {
 
 #[test]
 fn nothing_is_sent_unless_a_share_is_asked_for() {
-    let collector = Collector::start();
+    let collector = Collector::start("127.0.0.1");
     word_count(50, "0", &collector.address);
     assert_eq!(collector.requests().len(), 0);
     word_count(50, "1", &collector.address);
@@ -142,7 +142,7 @@ fn nothing_is_sent_unless_a_share_is_asked_for() {
 
 /// Lines into a bolt that makes trouble, traced to the end.
 fn troubled(lines: &str, does: &str) -> Vec<Span> {
-    let collector = Collector::start();
+    let collector = Collector::start("127.0.0.1");
     let topology = TROUBLE.replace("ENDPOINT", &collector.address).replace("DOES", does);
     let dir = dir_with(&[("input", lines.as_bytes())]);
     Run::start_text(dir, &topology, &["--instance", &trouble()]).wait().assert_well();
