@@ -83,17 +83,26 @@ impl Load {
         self.arrived(self.written.load(Ordering::Relaxed), limit)
     }
 
-    /// Waits until nothing has been late for a while. How long after `since` it was late for the
-    /// last time: zero if never.
-    pub fn back(&mut self, since: Instant, limit: Duration) -> Result<Duration> {
-        let mut late = None;
+    /// Waits until nothing has been late for a while, and what happened has had its effect. How
+    /// long after `since` it was late for the last time: zero if never.
+    pub fn back(
+        &mut self,
+        since: Instant,
+        limit: Duration,
+        mut over: impl FnMut() -> Result<bool>,
+    ) -> Result<Duration> {
+        let (mut late, mut steady, mut is_over) = (None, since, false);
         loop {
             self.arrivals.look()?;
             let now = Instant::now();
             if self.lateness(now) > LATE {
-                late = Some(now);
+                (late, steady) = (Some(now), now);
             }
-            if now.duration_since(late.unwrap_or(since)) >= STEADY {
+            if !is_over {
+                is_over = over()?;
+                steady = steady.max(now);
+            }
+            if is_over && now.saturating_duration_since(steady) >= STEADY {
                 return Ok(late.map_or(Duration::ZERO, |late| late.duration_since(since)));
             }
             if now.duration_since(since) >= limit {
@@ -227,7 +236,7 @@ mod tests {
         let path = folder.path().join("in.txt");
         // The output is the input: nothing is on its way.
         let mut load = Load::on(&path, path.clone()).unwrap();
-        let back = load.back(Instant::now(), Duration::from_secs(60)).unwrap();
+        let back = load.back(Instant::now(), Duration::from_secs(60), || Ok(true)).unwrap();
         assert_eq!(back, Duration::ZERO);
         let account = load.end(Duration::from_secs(60)).unwrap();
         assert!(account.lines > 0 && account.twice == 0);
@@ -238,7 +247,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         let mut load = Load::on(&path("in.txt"), path("out.txt")).unwrap();
-        let error = load.back(Instant::now(), Duration::from_secs(1)).unwrap_err();
+        let error = load.back(Instant::now(), Duration::from_secs(1), || Ok(true)).unwrap_err();
         assert!(error.to_string().contains("line 0 has not arrived"), "{error}");
     }
 }

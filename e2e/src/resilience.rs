@@ -143,12 +143,13 @@ pub fn inflict(
     let topology = namespace.deploy("t", SPEC)?;
     topology.condition("Ready", "True", PATIENCE)?;
     let patient = Patient { cluster, topology };
-    load.back(Instant::now(), PATIENCE)?;
+    load.back(Instant::now(), PATIENCE, || Ok(true))?;
     let mut before = load.account(PATIENCE)?;
     for fault in faults {
         let pods = patient.topology.pods()?;
         let over = (fault.inflict)(&patient)?;
-        let back = load.back(over, PATIENCE)?;
+        let replaced = || Ok(!fault.replaces || patient.replaced(&pods)?);
+        let back = load.back(over, PATIENCE, replaced)?;
         let now = load.account(PATIENCE)?;
         if !fault.replaces {
             patient.unchanged(&pods)?;
@@ -239,6 +240,12 @@ impl Patient<'_> {
             most = most.max(bytes.map_err(file("ask", &pod.name))? as u64);
         }
         Ok(most)
+    }
+
+    /// Others are there instead of some pods, and none is about to go.
+    fn replaced(&self, before: &[Life]) -> Result<bool> {
+        let pods = self.topology.pods()?;
+        Ok(pods.len() == before.len() && pods != before && !pods.iter().any(|pod| pod.terminating))
     }
 
     /// Nothing was replaced, and no container was restarted.
