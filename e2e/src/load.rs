@@ -91,6 +91,7 @@ impl Load {
         limit: Duration,
         mut over: impl FnMut() -> Result<bool>,
     ) -> Result<Duration> {
+        let began = Instant::now();
         let (mut late, mut steady, mut is_over) = (None, since, false);
         loop {
             self.arrivals.look()?;
@@ -105,7 +106,7 @@ impl Load {
             if is_over && now.saturating_duration_since(steady) >= STEADY {
                 return Ok(late.map_or(Duration::ZERO, |late| late.duration_since(since)));
             }
-            if now.duration_since(since) >= limit {
+            if now.duration_since(began) >= limit {
                 return Err(Error::Late {
                     component: "the topology".to_owned(),
                     what: "everything flows".to_owned(),
