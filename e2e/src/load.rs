@@ -13,6 +13,36 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// A topology that copies lines from one node to the other, by way of two filters. Its volumes are
+/// claimed as `input` and `output`.
+pub const COPIES: &str = "
+pods: 2
+delivery: AtLeastOnce
+maxPending: 500
+messageTimeout: 30s
+volumes:
+- {name: input, persistentVolumeClaim: {claimName: input}}
+- {name: output, persistentVolumeClaim: {claimName: output}}
+spouts:
+- name: lines
+  config: {path: /data/in.txt, follow: true}
+  streams: [{fields: [line]}]
+  volumeMounts: [{name: input, mountPath: /data, readOnly: true}]
+bolts:
+- name: keep
+  component: filter
+  parallelism: 2
+  config: {contains: line}
+  streams: [{fields: [line]}]
+  inputs: [{from: lines}]
+- name: out
+  component: file
+  config: {path: /data/out.txt, mode: append}
+  streams: []
+  inputs: [{from: keep}]
+  volumeMounts: [{name: output, mountPath: /data}]
+";
+
 /// Lines that are written at once, and the time between: 2,000 lines a second.
 const BATCH: usize = 20;
 const EVERY: Duration = Duration::from_millis(10);

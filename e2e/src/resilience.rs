@@ -5,7 +5,7 @@ use crate::{
     Cluster, Deployed, Life, Namespace, Result,
     error::file,
     layout::Machine,
-    load::{Account, Load},
+    load::{Account, COPIES, Load},
     network::Trouble,
     processes::{signal, worker},
     wait::{self, Wait},
@@ -15,35 +15,6 @@ use std::time::{Duration, Instant};
 
 /// How long to wait for what should take seconds.
 const PATIENCE: Duration = Duration::from_secs(150);
-
-/// Lines from one node to the other, by way of two filters.
-const SPEC: &str = "
-pods: 2
-delivery: AtLeastOnce
-maxPending: 500
-messageTimeout: 30s
-volumes:
-- {name: input, persistentVolumeClaim: {claimName: input}}
-- {name: output, persistentVolumeClaim: {claimName: output}}
-spouts:
-- name: lines
-  config: {path: /data/in.txt, follow: true}
-  streams: [{fields: [line]}]
-  volumeMounts: [{name: input, mountPath: /data, readOnly: true}]
-bolts:
-- name: keep
-  component: filter
-  parallelism: 2
-  config: {contains: line}
-  streams: [{fields: [line]}]
-  inputs: [{from: lines}]
-- name: out
-  component: file
-  config: {path: /data/out.txt, mode: append}
-  streams: []
-  inputs: [{from: keep}]
-  volumeMounts: [{name: output, mountPath: /data}]
-";
 
 /// Something that is done to a topology under load.
 #[derive(Clone, Copy, Debug)]
@@ -140,7 +111,7 @@ pub fn inflict(
     namespace.claim("input")?;
     namespace.claim("output")?;
     let mut load = Load::on(&input, output)?;
-    let topology = namespace.deploy("t", SPEC)?;
+    let topology = namespace.deploy("t", COPIES)?;
     topology.condition("Ready", "True", PATIENCE)?;
     let patient = Patient { cluster, topology };
     load.back(Instant::now(), PATIENCE, || Ok(true))?;

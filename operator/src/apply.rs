@@ -182,17 +182,31 @@ pub async fn delete_pod(
     }
 }
 
-/// Changes the images of containers of a pod where it is.
+/// Which containers of a pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Containers {
+    /// One for each task.
+    Tasks,
+    /// What runs beside them: the stream manager.
+    Sidecars,
+}
+
+/// Changes the images of containers of a pod where it is: of tasks, or of what runs beside them.
 pub async fn images(
     client: &Client,
     namespace: &str,
     name: &str,
+    kind: Containers,
     images: &BTreeMap<String, String>,
 ) -> Result<(), Error> {
     let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
     let containers: Vec<Value> =
         images.iter().map(|(name, image)| json!({"name": name, "image": image})).collect();
-    let patch = json!({"spec": {"containers": containers}});
+    let field = match kind {
+        Containers::Tasks => "containers",
+        Containers::Sidecars => "initContainers",
+    };
+    let patch = json!({"spec": {field: containers}});
     match pods.patch(name, &patch_params(), &Patch::Strategic(&patch)).await {
         Ok(_) => Ok(()),
         // It is replaced, with the right images.

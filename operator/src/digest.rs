@@ -35,7 +35,7 @@ pub fn shape(logical: &Logical) -> String {
 
 /// What a pod is made of: its own tasks, and nothing of others. What a task can change while its
 /// pod stays is no part of it.
-pub fn pod(logical: &Logical, pod: &PackedPod, images: &Images) -> String {
+pub fn pod(logical: &Logical, pod: &PackedPod) -> String {
     let components: Vec<Value> = logical
         .components
         .iter()
@@ -56,7 +56,6 @@ pub fn pod(logical: &Logical, pod: &PackedPod, images: &Images) -> String {
         "template": on_cluster.pod_template,
         "pullPolicy": on_cluster.image_pull_policy,
         "pullSecrets": on_cluster.image_pull_secrets,
-        "streamManager": images.stream_manager,
     }))
 }
 

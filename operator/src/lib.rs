@@ -41,6 +41,7 @@ pub mod sockets;
 pub mod stages;
 pub mod status;
 pub mod sweep;
+pub mod upgrade;
 pub mod validate;
 
 pub use run::{Error, main};

@@ -96,11 +96,12 @@ pub fn pod(pod: &Pod) -> Option<ObservedPod> {
         images: pod
             .spec
             .iter()
-            .flat_map(|spec| &spec.containers)
+            .flat_map(|spec| spec.containers.iter().chain(spec.init_containers.iter().flatten()))
             .filter_map(|container| Some((container.name.clone(), container.image.clone()?)))
             .collect(),
-        ids: containers
+        ids: sidecars
             .iter()
+            .chain(containers)
             .filter_map(|status| Some((status.name.clone(), status.container_id.clone()?)))
             .collect(),
         ip: status.pod_ip.as_deref().and_then(|ip| ip.parse().ok()),
@@ -129,6 +130,7 @@ pub fn keep(pod: &mut Pod) {
     };
     pod.spec = Some(PodSpec {
         containers: spec.containers.into_iter().map(kept).collect(),
+        init_containers: spec.init_containers.map(|all| all.into_iter().map(kept).collect()),
         node_name: spec.node_name,
         ..PodSpec::default()
     });

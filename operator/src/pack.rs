@@ -16,8 +16,8 @@ pub fn check(record: Option<&Record>, logical: &Logical) -> Result<(), PackingEr
 
 /// Takes a topology over into its record. Nothing changes if it is the same as before.
 ///
-/// The images of the data plane are taken over only while there are no pods: a newer operator
-/// restarts nothing.
+/// The images of the data plane are taken over here only while there are no pods: while there are,
+/// stream managers are upgraded one after the other.
 pub fn take_over(
     record: &mut Record,
     logical: &Logical,
@@ -28,8 +28,7 @@ pub fn take_over(
     if !record.wants_pods() || record.images.stream_manager.is_empty() {
         record.images = images.clone();
     }
-    let definitions =
-        packing.pods.iter().map(|pod| digest::pod(logical, pod, &record.images)).collect();
+    let definitions = packing.pods.iter().map(|pod| digest::pod(logical, pod)).collect();
     record.take_packing(packing, definitions);
     record.take_shape(digest::shape(logical));
     Ok(())

@@ -42,6 +42,9 @@ pub enum Reason {
     Unknown,
     Unpackable,
     Unreadable,
+    UpgradeFailed,
+    Upgraded,
+    Upgrading,
     Valid,
 }
 
@@ -101,6 +104,9 @@ impl Reason {
             Reason::Unknown => "Unknown",
             Reason::Unpackable => "Unpackable",
             Reason::Unreadable => "Unreadable",
+            Reason::UpgradeFailed => "UpgradeFailed",
+            Reason::Upgraded => "Upgraded",
+            Reason::Upgrading => "Upgrading",
             Reason::Valid => "Valid",
         }
     }

@@ -9,6 +9,7 @@ mod keep;
 mod lost;
 mod roll;
 mod tell;
+mod upgrade;
 
 use crate::{
     apply,
@@ -259,6 +260,7 @@ impl Turn<'_> {
         let outcome = if refused.is_some() { Outcome::Refused } else { Outcome::Ok };
         let leaving = seen.pods.iter().any(|pod| pod.terminating);
         let rolls = record.rollout.as_ref().is_some_and(|rollout| !rollout.held);
+        let rolls = rolls || record.upgrade.is_some();
         let next = if leaving || rolls { SOON } else { STEADY };
         Ok((next_look(stage, refused.is_some(), next), outcome))
     }

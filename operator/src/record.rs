@@ -4,7 +4,7 @@
 //! an operator with an old copy can decide nothing. Everything here is pure: a decision is a new
 //! record, and whoever reads it again does the same.
 
-use crate::rollout::Rollout;
+use crate::{rollout::Rollout, upgrade::Upgrade};
 use egret_topology::{
     id::{Epoch, PodId, TaskId},
     packing_plan::PackingPlan,
@@ -154,6 +154,12 @@ pub struct Record {
     /// A rolling change that is under way or has stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout: Option<Rollout>,
+    /// Another stream manager for each pod, while that is under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upgrade: Option<Upgrade>,
+    /// A stream manager that did not work, and is not tried again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused_upgrade: Option<RefusedUpgrade>,
     /// What did not work, and is not tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejected: Option<Rejected>,
@@ -183,6 +189,15 @@ pub struct LostNode {
 pub struct Rejected {
     /// Digest of them.
     pub definitions: String,
+    /// Why.
+    pub why: String,
+}
+
+/// An image of stream managers that did not work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedUpgrade {
+    /// The image.
+    pub image: String,
     /// Why.
     pub why: String,
 }
@@ -313,6 +328,11 @@ impl Record {
     pub fn may_replace(&self, pod: PodId, now: u64) -> bool {
         let last = self.pod(pod).map_or(0, |pod| pod.replaced);
         now >= last.saturating_add(REPLACED_EVERY_MS)
+    }
+
+    /// The image that the stream manager of a pod gets that begins now.
+    pub fn stream_manager(&self) -> &str {
+        self.upgrade.as_ref().map_or(&self.images.stream_manager, |upgrade| &upgrade.image)
     }
 
     /// Pods with a task like that begin a new life.

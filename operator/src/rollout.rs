@@ -24,7 +24,7 @@ use std::collections::BTreeSet;
 /// How long a new life is watched before the next task follows, in milliseconds.
 const WATCH_MS: u64 = 5_000;
 /// For how long a node tries again to pull an image that it did not get, in milliseconds.
-const PULL_AGAIN_MS: u64 = 60_000;
+pub const PULL_AGAIN_MS: u64 = 60_000;
 /// Tasks in the middle of a change, at most: a record has room for so many.
 const MAX_MOVING: usize = 512;
 /// Characters that are kept of why a change has failed.

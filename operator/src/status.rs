@@ -6,7 +6,8 @@ use crate::{
     names,
     observe::{ObservedPod, TroubleKind},
     reason::Reason,
-    record::{Ends, Record, Stage},
+    record::{Ends, Record, RefusedUpgrade, Stage},
+    upgrade::Upgrade,
 };
 use egret_crd::{
     Condition, TopologyStatus,
@@ -230,7 +231,21 @@ fn progressing(report: &Report<'_>, stage: Stage, ready: &Answer) -> Answer {
 /// How a rolling change goes, or how the last one ended if it did not work.
 fn rolling(report: &Report<'_>) -> Option<Answer> {
     let record = report.record?;
+    if let Some(upgrade) = &record.upgrade {
+        let Upgrade { pod, image, why, .. } = upgrade;
+        return Some(match why {
+            None => (YES, Reason::Upgrading, format!("pod {pod} gets stream manager {image}")),
+            Some(why) => {
+                let message = format!("pod {pod} goes back to stream manager {image}: {why}");
+                (YES, Reason::UpgradeFailed, message)
+            }
+        });
+    }
     let Some(rollout) = &record.rollout else {
+        if let Some(RefusedUpgrade { image, why }) = &record.refused_upgrade {
+            let message = format!("stream manager {image} does not work here: {why}");
+            return Some((NO, Reason::UpgradeFailed, message));
+        }
         let rejected = record.rejected.as_ref()?;
         let why = &rejected.why;
         let message = format!("what ran before runs again, because {why}; change the spec");

@@ -35,7 +35,7 @@ pub(super) fn stream_manager(of: &Blueprint<'_>, pod: &PackedPod) -> Value {
     };
     let mut container = json!({
         "name": names::STREAM_MANAGER,
-        "image": of.record.images.stream_manager,
+        "image": of.record.stream_manager(),
         "args": [
             "--topology", of.owner.name,
             "--uid", of.owner.uid,

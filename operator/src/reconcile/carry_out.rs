@@ -7,7 +7,9 @@ use crate::{
     channel::{self, Channel},
     context::Issued,
     digest, fetch, identities, names,
+    observe::ObservedPod,
     record::{Record, Stage},
+    rollout::Rollout,
 };
 use egret_link::Authority;
 use egret_topology::{id::PodId, logical::Logical, packing_plan::PackedPod, plan::PlanIndex};
@@ -123,6 +125,7 @@ impl Turn<'_> {
         // Behind the plan: what starts in another container reads there what it shall run.
         if record.replaces_pods() {
             self.change_images(decision, seen).await?;
+            self.upgrade_stream_manager(&decision.record, seen).await?;
         }
         self.pull_images(decision, seen).await
     }
@@ -196,37 +199,61 @@ impl Turn<'_> {
             });
             if !wanted.is_empty() {
                 let (client, namespace) = (&self.context.client, self.owner.namespace);
-                apply::images(client, namespace, &pod.name, &wanted).await?;
+                let tasks = apply::Containers::Tasks;
+                apply::images(client, namespace, &pod.name, tasks, &wanted).await?;
             }
         }
         Ok(())
+    }
+
+    /// Gives a stream manager another image where it is, once nothing is in flight through it.
+    async fn upgrade_stream_manager(&self, record: &Record, seen: &Seen) -> Result<(), Error> {
+        let Some((upgrade, id)) =
+            record.upgrade.as_ref().and_then(|upgrade| Some((upgrade, upgrade.replaces()?)))
+        else {
+            return Ok(());
+        };
+        let there = |pod: &&ObservedPod| pod.id == id && !pod.terminating;
+        let mut pods = seen.pods.iter().filter(there);
+        let Some(pod) = pods.find(|pod| self.is_current(record, pod)) else { return Ok(()) };
+        let name = names::STREAM_MANAGER;
+        if pod.images.get(name) == Some(&upgrade.image) {
+            return Ok(());
+        }
+        let (client, namespace) = (&self.context.client, self.owner.namespace);
+        let image = [(name.to_owned(), upgrade.image.clone())].into();
+        let sidecars = apply::Containers::Sidecars;
+        Ok(apply::images(client, namespace, &pod.name, sidecars, &image).await?)
     }
 
     /// Makes nodes pull images for tasks that are next, and takes away what has pulled them.
     async fn pull_images(&mut self, decision: &Decision, seen: &Seen) -> Result<(), Error> {
         let Decision { record, logical, .. } = decision;
         let (client, namespace) = (&self.context.client, self.owner.namespace);
-        let Some(rollout) = &record.rollout else {
+        if record.rollout.is_none() && record.upgrade.is_none() {
             self.run.unpulled.clear();
             for (name, (uid, _)) in &seen.pulls {
                 apply::delete_pod(client, namespace, name, uid).await?;
             }
             return Ok(());
-        };
-        let pulling: Vec<_> = rollout.pulling().collect();
+        }
+        let next = record.upgrade.as_ref().and_then(|it| Some((it.pulls()?, it.image.clone())));
+        let mut wanted: Vec<(PodId, String)> = next.into_iter().collect();
+        let pulling: Vec<_> = record.rollout.iter().flat_map(Rollout::pulling).collect();
         for (task, pod) in record.packing.tasks().filter(|(task, _)| pulling.contains(&task.task)) {
+            let component = logical.component(&task.component);
+            let image = component.map(|it| it.image.as_ref().unwrap_or(&record.images.instance));
+            wanted.extend(image.map(|image| (pod, image.clone())));
+        }
+        for (pod, image) in &wanted {
             let there =
-                seen.pods.iter().find(|seen| seen.id == pod && self.is_current(record, seen));
-            let node = there.and_then(|pod| pod.node.as_deref());
-            let (Some(node), Some(component)) = (node, logical.component(&task.component)) else {
-                continue;
-            };
-            let image = component.image.as_ref().unwrap_or(&record.images.instance);
-            let name = names::pull(self.owner.name, pod, node, image);
+                seen.pods.iter().find(|seen| seen.id == *pod && self.is_current(record, seen));
+            let Some(node) = there.and_then(|pod| pod.node.as_deref()) else { continue };
+            let name = names::pull(self.owner.name, *pod, node, image);
             if seen.pulls.contains_key(&name) || self.run.unpulled.contains(&name) {
                 continue;
             }
-            let pod = build::pull(&self.owner, &logical.on_cluster, pod, node, image);
+            let pod = build::pull(&self.owner, &logical.on_cluster, *pod, node, image);
             match apply::create_pod(client, &self.owner, &pod).await {
                 // A quota, or a policy of somebody: it is pulled when the task needs it.
                 Err(apply::Error::Refused { why, .. }) => {

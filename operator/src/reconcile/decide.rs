@@ -14,6 +14,7 @@ use crate::{
     record::{PodRecord, Record, Stage},
     recover::recover,
     stages::{self, Situation},
+    upgrade::{Upgrade, spouts},
     validate::{Rejected, validate},
 };
 use egret_crd::Topology;
@@ -127,9 +128,11 @@ impl Turn<'_> {
                 return Ok(Err((Reason::Unpackable, error.to_string())));
             }
             logical = self.roll(&mut record, recorded, &logical, seen);
+            self.upgrade(&mut record, &logical, seen);
             self.replace_dead(&mut record, seen);
         } else {
             record.rollout = None;
+            record.upgrade = None;
         }
         let others = self.others(&record);
         for (pod, address) in self.addresses(&record, seen) {
@@ -235,6 +238,12 @@ impl Turn<'_> {
         let bad = |error: &dyn std::error::Error| Error::Plan(error.to_string());
         let mut plan =
             PhysicalPlan::of(logical, &record.packing, deployment).map_err(|error| bad(&error))?;
+        if let Some(pod) = record.upgrade.as_ref().and_then(Upgrade::holds) {
+            let index = PlanIndex::new(plan.clone()).map_err(|error| bad(&error))?;
+            let spouts = spouts(&index, pod);
+            plan.rolling.draining.retain(|task| !spouts.contains(task));
+            plan.rolling.draining.extend(spouts);
+        }
         record.take_plan(digest::plan(&plan));
         plan.revision = record.revision;
         PlanIndex::new(plan).map_err(|error| bad(&error))

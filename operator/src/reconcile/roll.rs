@@ -24,7 +24,7 @@ use std::{
 const MAX_RECORD: usize = 1_000_000;
 
 /// Who has not looked for so long does not know what has happened meanwhile.
-const AWAY_MS: u64 = 15_000;
+pub(super) const AWAY_MS: u64 = 15_000;
 /// For how long input waits at least: a process begins within seconds where nobody hurries.
 const HOLD_AT_LEAST_MS: u64 = 10_000;
 
@@ -42,7 +42,7 @@ impl Turn<'_> {
         };
         let rejected = before.rejected.as_ref().map(|rejected| &rejected.definitions);
         let failed = rejected.is_some() && rejected == self.wanted().as_ref();
-        let keeps = before.rollout.is_some() || failed;
+        let keeps = before.rollout.is_some() || before.upgrade.is_some() || failed;
         Ok(if keeps { definitions::with(&spec, &definitions::of(accepted)) } else { spec })
     }
 
@@ -229,14 +229,7 @@ impl Turn<'_> {
         };
         let (now, before) = (image(logical), image(ran));
         let now = now.filter(|now| before.as_ref() != Some(now))?;
-        // Without a node it is pulled when there is one.
-        let Some(pod) = pod.filter(|pod| pod.node.is_some()) else { return Some(Pull::There) };
-        let node = pod.node.as_deref().unwrap_or_default();
-        let name = crate::names::pull(self.owner.name, pod.id, node, &now);
-        if self.run.unpulled.contains(&name) {
-            return Some(Pull::There);
-        }
-        Some(seen.pulls.get(&name).map_or(Pull::Pending, |(_, pull)| pull.clone()))
+        Some(pod.map_or(Pull::There, |pod| self.pulled(pod, &now, seen)))
     }
 }
 
@@ -279,7 +272,7 @@ fn differing(packing: &PackingPlan, there: &Logical, here: &Logical) -> BTreeSet
 
 /// For how long the input of a task may wait: no longer than half of the time of a tree, unless
 /// that is too short for anything to begin, and no longer than the user waits for a version.
-fn hold_ms(logical: &Logical) -> u64 {
+pub(super) fn hold_ms(logical: &Logical) -> u64 {
     let most = logical.on_cluster.update.progress_deadline_ms.max(HOLD_AT_LEAST_MS);
     (logical.message_timeout_ms / 2).clamp(HOLD_AT_LEAST_MS, most)
 }

@@ -89,6 +89,7 @@ impl Turn<'_> {
         }
         let Some(before) = before.filter(|before| before.stage == after.stage) else { return };
         self.tell_rollout(before, after).await;
+        self.tell_upgrade(before, after).await;
         for lost in after.lost.iter().filter(|lost| !before.lost.contains(lost)) {
             let note = format!(
                 "node {} is lost: its kubelet renews no lease, and nobody hears of the pod there",
@@ -106,6 +107,27 @@ impl Turn<'_> {
                 let note = format!("pod {was} is replaced by {is}");
                 events.normal(self.topology, Reason::PodReplaced, &note).await;
             }
+        }
+    }
+
+    /// How an upgrade of stream managers goes.
+    async fn tell_upgrade(&self, before: &Record, after: &Record) {
+        let events = &self.context.events;
+        match (&before.upgrade, &after.upgrade) {
+            (None, Some(upgrade)) => {
+                let note = format!("pod after pod gets stream manager {}", upgrade.image);
+                events.normal(self.topology, Reason::Upgrading, &note).await;
+            }
+            (Some(was), Some(is)) if is.why.is_some() && was.why.is_none() => {
+                let why = is.why.as_deref().unwrap_or_default();
+                let note = format!("stream manager {} does not work here: {why}", was.image);
+                events.warning(self.topology, Reason::UpgradeFailed, &note).await;
+            }
+            (Some(was), None) => {
+                let note = format!("all pods have stream manager {}", was.image);
+                events.normal(self.topology, Reason::Upgraded, &note).await;
+            }
+            _ => {}
         }
     }
 
