@@ -15,7 +15,7 @@ use k8s_openapi::{
     api::{
         apps::v1::ControllerRevision,
         coordination::v1::Lease,
-        core::v1::{ConfigMap, Secret},
+        core::v1::{ConfigMap, Pod, Secret},
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
@@ -116,6 +116,15 @@ impl Whose {
 
 fn api(what: String) -> impl FnOnce(kube::Error) -> Error {
     move |source| Error::Api { what, source }
+}
+
+/// Whether there is a pod of this name now.
+pub async fn has_pod(client: &Client, owner: &Owner<'_>, name: &str) -> Result<bool, Error> {
+    let pods: Api<Pod> = Api::namespaced(client.clone(), owner.namespace);
+    // The role has no `get`; a list that names no version is of now.
+    let named = ListParams::default().fields(&format!("metadata.name={name}"));
+    let found = pods.list_metadata(&named).await.map_err(api(format!("the Pod {name}")))?;
+    Ok(!found.items.is_empty())
 }
 
 /// The record of a topology; none if there is none, or only that of a namesake that is gone.

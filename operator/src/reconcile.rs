@@ -197,6 +197,8 @@ struct Seen {
     answers: Answers,
     /// Pods that are lost with their nodes, and those nodes.
     lost: Vec<(PodId, String)>,
+    /// Pods that lived and are not there any more.
+    vanished: Vec<PodId>,
 }
 
 impl Turn<'_> {
@@ -237,6 +239,7 @@ impl Turn<'_> {
         // Greater only if the record was lost.
         record.run = record.run.max(run);
         seen.lost = self.lost(&record, &seen).await;
+        seen.vanished = self.vanished(&record, &seen).await?;
         if let Some(logical) = &accepted {
             if refused.is_none() {
                 record.take_accepted(&spec);
@@ -300,7 +303,7 @@ impl Turn<'_> {
         }
         let pulls = pulls_of(self.context, &self.owner);
         let pods = pods_of(self.context, &self.owner);
-        Seen { pods, pulls, flow, answers, lost: Vec::new() }
+        Seen { pods, pulls, flow, answers, lost: Vec::new(), vanished: Vec::new() }
     }
 
     /// The last answers, and what they say of the newest plan.

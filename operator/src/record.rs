@@ -49,6 +49,9 @@ pub struct PodRecord {
     /// Where its stream manager listens, or did in the life before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<SocketAddr>,
+    /// This life has not been seen to have an address yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unborn: bool,
     /// When this life took the place of one that had ended, in milliseconds since 1970; 0 if it has
     /// not.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -60,6 +63,7 @@ impl PodRecord {
         self.life = self.life.saturating_add(1);
         *births = births.saturating_add(1);
         self.birth = *births;
+        self.unborn = true;
     }
 }
 
@@ -83,7 +87,7 @@ const LATELY_MS: u64 = 120_000;
 
 /// Bytes of a spec that a record keeps, as JSON: with the packing plan of the largest topology a
 /// ConfigMap, which ends at 1 MiB, has room for that much.
-const MAX_ACCEPTED: usize = 80 << 10;
+const MAX_ACCEPTED: usize = 64 << 10;
 
 /// Lost nodes that are remembered, and for how long: by then Kubernetes knows.
 const MAX_LOST: usize = 8;
@@ -297,6 +301,7 @@ impl Record {
     pub fn found(&mut self, pod: PodId, address: SocketAddr) {
         if let Some(pod) = self.pods.get_mut(pod.0 as usize) {
             pod.address = Some(address);
+            pod.unborn = false;
         }
     }
 

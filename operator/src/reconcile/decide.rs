@@ -11,7 +11,7 @@ use crate::{
     observe::ObservedPod,
     pack,
     reason::Reason,
-    record::{PodRecord, Record, Stage},
+    record::{Record, Stage},
     recover::recover,
     stages::{self, Situation},
     upgrade::{Upgrade, spouts},
@@ -186,15 +186,8 @@ impl Turn<'_> {
             record.lose(*pod, node, self.now);
         }
         // Deleted by force, or with its node: what ran there may still run, under that name.
-        let name = |id, life| names::pod(self.owner.name, id, life);
-        let vanished = |(id, pod): (PodId, &PodRecord)| {
-            let name = name(id, pod.life);
-            let gone = !seen.pods.iter().any(|pod| pod.name == name);
-            (gone && self.run.lived.contains(&name)).then_some(id)
-        };
-        let vanished: Vec<PodId> = record.pods().filter_map(vanished).collect();
-        for id in vanished {
-            record.replace(id, self.now, None);
+        for id in &seen.vanished {
+            record.replace(*id, self.now, None);
         }
     }
 

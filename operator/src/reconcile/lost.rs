@@ -1,11 +1,33 @@
-//! Pods that were lost with their nodes.
+//! Pods that were lost with their nodes, or are not there any more.
 
-use super::{Seen, Turn};
-use crate::{fetch, record::Record};
+use super::{Error, Seen, Turn};
+use crate::{fetch, names, record::Record};
 use egret_topology::id::PodId;
 use std::{collections::BTreeSet, time::Instant};
 
 impl Turn<'_> {
+    /// Pods that lived and are gone without having been seen to go: deleted by force, or with their
+    /// nodes.
+    pub(super) async fn vanished(&self, record: &Record, seen: &Seen) -> Result<Vec<PodId>, Error> {
+        let mut vanished = Vec::new();
+        if !record.replaces_pods() {
+            return Ok(vanished);
+        }
+        for (id, pod) in record.pods() {
+            let name = names::pod(self.owner.name, id, pod.life);
+            if seen.pods.iter().any(|pod| pod.name == name) {
+                continue;
+            }
+            // Who has seen it knows; who has just begun may be shown less than there is.
+            let gone = self.run.lived.contains(&name)
+                || !pod.unborn && !fetch::has_pod(&self.context.client, &self.owner, &name).await?;
+            if gone {
+                vanished.push(id);
+            }
+        }
+        Ok(vanished)
+    }
+
     /// Pods that are lost with their nodes, and those nodes. Leases are looked at only where
     /// somebody is silent.
     pub(super) async fn lost(&mut self, record: &Record, seen: &Seen) -> Vec<(PodId, String)> {

@@ -147,3 +147,14 @@ async fn a_pod_that_vanishes_comes_back_under_another_name() {
     let pods = world.pods();
     assert_eq!(pods, ["t-0-1", "t-1-2"]);
 }
+
+#[tokio::test]
+async fn a_pod_that_vanishes_while_nobody_looks_comes_back_under_another_name() {
+    let mut world = after(Change::Created).await;
+    world.settle(None).await;
+    world.vanish("t-1-1");
+    world.restart();
+    world.settle(None).await;
+    world.judge("after one has vanished");
+    assert_eq!(world.pods(), ["t-0-1", "t-1-2"]);
+}
