@@ -9,7 +9,7 @@ use crate::{
     record::{Ends, Record, Stage},
 };
 use egret_crd::{
-    Condition, TopologyStatus,
+    AutoscaleStatus, Condition, TopologyStatus,
     status::{ACCEPTED, FLOW_HEALTHY, PROGRESSING, READY},
 };
 
@@ -42,6 +42,8 @@ pub struct Report<'a> {
     pub plan_refused: Option<&'a str>,
     /// Who holds up what is pending without progress.
     pub stuck: Option<String>,
+    /// What is told of what is autoscaled.
+    pub autoscale: Vec<AutoscaleStatus>,
 }
 
 impl Report<'_> {
@@ -86,6 +88,7 @@ pub fn status(report: &Report<'_>) -> TopologyStatus {
         selector: Some(format!("{}={}", names::TOPOLOGY, report.owner.name)),
         revision: report.record.map(|record| whole(record.revision)),
         epoch: report.record.map(|record| record.epoch.0.into()),
+        autoscale: report.autoscale.clone(),
         conditions: vec![
             condition(ACCEPTED, accepted(report)),
             condition(READY, ready),

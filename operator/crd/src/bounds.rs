@@ -141,7 +141,9 @@ fn status(put: Put<'_>) -> Result<(), BadSchema> {
     put("status.selector", json!({"maxLength": MAX_TEXT}))?;
     put("status.autoscale", map_list(MAX_COMPONENTS, &["component"]))?;
     put("status.autoscale[].component", json!({"maxLength": MAX_NAME}))?;
-    put("status.autoscale[].reason", json!({"maxLength": MAX_TEXT}))?;
+    for words in ["reason", "lastChange"] {
+        put(&format!("status.autoscale[].{words}"), json!({"maxLength": MAX_TEXT}))?;
+    }
     put("status.autoscale[].lastChangeTime", json!({"format": "date-time"}))?;
     put("status.conditions", map_list(16, &["type"]))?;
     put("status.conditions[].type", json!({"maxLength": 316}))?;

@@ -63,7 +63,10 @@ pub struct AutoscaleStatus {
     /// Nothing is changed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
-    /// When the number of its tasks last changed.
+    /// What was changed last, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_change: Option<String>,
+    /// When that was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_change_time: Option<String>,
 }
