@@ -28,9 +28,10 @@ const DOWN_COOLDOWNS: u64 = 3;
 /// How often that time doubles at most.
 const MOST_PATIENCE: u8 = 6;
 /// The longest time, whatever it is made of: load comes back day by day.
-const LONGEST_MS: u64 = 24 * 3_600_000;
-/// Tasks that were taken away and were needed again within so many times that time were missed.
-const MISSED: u64 = 4;
+const LONGEST_MS: u64 = 12 * 3_600_000;
+/// Tasks that were taken away and are needed again within so many times that time are missed: they
+/// were not worth what two changes cost.
+const MISSED: u64 = 16;
 /// Answers that are older say nothing of now.
 const STALE_MS: u64 = 15_000;
 /// Within this share of the target there are enough tasks, and not too many.
@@ -80,7 +81,7 @@ impl Scaled {
     pub fn with(&self, policy: &Autoscale, decision: &Decision, now: u64) -> Scaled {
         let tasks = decision.wanted;
         let down = tasks < self.tasks;
-        let soon = self.patience_ms(policy).saturating_mul(MISSED);
+        let soon = self.patience_ms(policy).saturating_mul(MISSED).min(LONGEST_MS);
         let patience = match (self.down, down) {
             // Load that comes back later than that is followed.
             (true, false) if now.saturating_sub(self.at) >= soon => 0,
