@@ -327,11 +327,7 @@ pub async fn status(
 
 /// Applies the numbers of tasks that the autoscaler gives, by its own name and never by force: what
 /// somebody else manages is theirs, which is [`Error::Stale`].
-pub async fn parallelism(
-    client: &Client,
-    owner: &Owner<'_>,
-    object: &Value,
-) -> Result<(), Error> {
+pub async fn parallelism(client: &Client, owner: &Owner<'_>, object: &Value) -> Result<(), Error> {
     let topologies: Api<Topology> = Api::namespaced(client.clone(), owner.namespace);
     let ours = PatchParams::apply(names::AUTOSCALER);
     let patched = topologies.patch_metadata(owner.name, &ours, &Patch::Apply(object)).await;

@@ -33,10 +33,10 @@ use egret_topology::{
     logical::{DeletionPolicy, Logical},
 };
 use k8s_openapi::api::core::v1::Pod;
-use scale::Scaled;
 use kube::{
     Resource, ResourceExt, core::error_boundary::InvalidObject, runtime::controller::Action,
 };
+use scale::Scaled;
 use std::{
     collections::BTreeMap,
     sync::Arc,

@@ -260,9 +260,8 @@ fn log_levels(resource: &Resource, problems: &mut Problems) -> LogLevels {
 }
 
 fn totals(logical: &Logical, problems: &mut Problems) {
-    let of = |count: fn(&LogicalComponent) -> u32| -> u32 {
-        logical.components.iter().map(count).sum()
-    };
+    let of =
+        |count: fn(&LogicalComponent) -> u32| -> u32 { logical.components.iter().map(count).sum() };
     // Whatever a bolt is given later must be possible too.
     let (least, most) = (of(autoscale::least), of(autoscale::most));
     if most > limits::MAX_TASKS {

@@ -74,16 +74,16 @@ fn name() -> Rule {
     )
 }
 
+/// As many tasks as there may ever be, or as few: what bolts are given later must be possible too.
+fn tasks(beyond: &str, count: &str) -> String {
+    format!(
+        "(self.spouts.map(s, s.parallelism).sum() + (has(self.bolts) ? self.bolts.map(b, \
+         has(b.autoscale) && (!has(b.parallelism) || b.autoscale.{count} {beyond} b.parallelism) ? \
+         b.autoscale.{count} : (has(b.parallelism) ? b.parallelism : 1)).sum() : 0))"
+    )
+}
+
 fn spec() -> Vec<Rule> {
-    // As many as there may ever be, and as few: what is given later must be possible too.
-    let tasks = |beyond: &str, count: &str| {
-        format!(
-            "(self.spouts.map(s, s.parallelism).sum() + (has(self.bolts) ? self.bolts.map(b, \
-             has(b.autoscale) && (!has(b.parallelism) || b.autoscale.{count} {beyond} \
-             b.parallelism) ? b.autoscale.{count} : (has(b.parallelism) ? b.parallelism : \
-             1)).sum() : 0))"
-        )
-    };
     let (least, most) = (tasks("<", "min"), tasks(">", "max"));
     let mounted = |kind: &str| {
         format!(

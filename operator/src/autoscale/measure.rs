@@ -192,7 +192,8 @@ fn shares(before: &Counts, after: &Counts, us: f64) -> Vec<Share> {
         }
     }
     for (at, share) in shares.iter_mut().enumerate() {
-        let feeding: f64 = after.components[at].from.iter().filter_map(|from| tasks.get(*from)).sum();
+        let feeding: f64 =
+            after.components[at].from.iter().filter_map(|from| tasks.get(*from)).sum();
         share.worked /= tasks[at].max(1.0);
         share.held /= tasks[at].max(1.0);
         share.waited_for /= feeding.max(1.0);

@@ -53,15 +53,19 @@ pub fn any(spec: &Spec) -> bool {
 }
 
 /// What is applied: the numbers of all bolts that the autoscaler sets, and nothing else. One that
-/// it leaves out would be taken away from the resource.
+/// it has set before and leaves out now is let go: it is taken away from the resource.
 #[must_use]
 pub fn applied(name: &str, uid: &str, bolts: &[(String, u32)]) -> Value {
     let bolt = |(name, tasks): &(String, u32)| json!({"name": name, "parallelism": tasks});
-    json!({
+    let mut object = json!({
         "apiVersion": egret_topology::resource::API_VERSION,
         "kind": egret_topology::resource::KIND,
         // A namesake that came meanwhile is another topology.
         "metadata": {"name": name, "uid": uid},
-        "spec": {"bolts": bolts.iter().map(bolt).collect::<Vec<_>>()},
-    })
+    });
+    // An empty list would be managed too.
+    if !bolts.is_empty() {
+        object["spec"] = json!({"bolts": bolts.iter().map(bolt).collect::<Vec<_>>()});
+    }
+    object
 }

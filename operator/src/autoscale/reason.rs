@@ -128,5 +128,8 @@ impl Figures {
 
 fn time(ms: u64) -> String {
     let seconds = ms / 1000;
-    if seconds.is_multiple_of(60) { format!("{} min", seconds / 60) } else { format!("{seconds} s") }
+    match seconds.is_multiple_of(60) {
+        true => format!("{} min", seconds / 60),
+        false => format!("{seconds} s"),
+    }
 }

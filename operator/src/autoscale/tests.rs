@@ -1,7 +1,7 @@
 //! A model of a bolt under load, and what is decided for it over days.
 
 use super::{
-    measure::{Counts, TaskCounts, Takes},
+    measure::{Counts, Takes, TaskCounts},
     *,
 };
 use egret_topology::id::{Incarnation, TaskId};

@@ -111,22 +111,19 @@ impl Turn<'_> {
         record.autoscale.retain(|name, _| autoscaled(name));
         self.run.scaling.told.retain(|name, _| autoscaled(name));
         let mut scaled = Scaled::default();
-        if self.deleting || !ownership::any(&asked.spec) {
+        // What is not autoscaled any more is let go, and is what the manifest says.
+        let gone = |name: &str| !autoscaled(name) && ownership::is_ours(&asked.metadata, name);
+        let mut differs = logical.components.iter().any(|component| gone(&component.name));
+        if self.deleting || !differs && !ownership::any(&asked.spec) {
             self.context.metrics.autoscaled(self.owner.uid, Vec::new());
             return scaled;
         }
         let counts = self.counts(record, logical, seen);
         self.run.autoscaler.look(self.now, counts);
-        let (mut ours, mut differs, mut shown) = (Vec::new(), false, Vec::new());
+        let (mut ours, mut shown) = (Vec::new(), Vec::new());
         for (index, component) in logical.components.iter().enumerate() {
             let (name, current) = (&component.name, component.parallelism);
-            let Some(policy) = component.on_cluster.autoscale else {
-                // What is left out of what is applied would be taken away.
-                if ownership::is_ours(&asked.metadata, name) {
-                    ours.push((name.clone(), current));
-                }
-                continue;
-            };
+            let Some(policy) = component.on_cluster.autoscale else { continue };
             let bolt = asked.spec.bolts.iter().find(|bolt| bolt.name == *name);
             let left_out = bolt.is_some_and(|bolt| bolt.parallelism.is_none());
             let theirs = ownership::other_manager(&asked.metadata, name).filter(|_| !left_out);

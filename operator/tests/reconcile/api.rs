@@ -251,12 +251,18 @@ impl Api {
         let asked = call.body["spec"]["bolts"].as_array().cloned().unwrap_or_default();
         let entries = object["metadata"]["managedFields"].as_array().cloned().unwrap_or_default();
         for bolt in object["spec"]["bolts"].as_array_mut().into_iter().flatten() {
+            let name = bolt["name"].as_str().unwrap().to_owned();
+            let (ours, others): (Vec<&Value>, Vec<&Value>) = entries
+                .iter()
+                .filter(|entry| manages(entry, &name))
+                .partition(|entry| entry["manager"] == manager);
+            let theirs = !others.is_empty();
             let Some(asked) = asked.iter().find(|asked| asked["name"] == bolt["name"]) else {
+                if !ours.is_empty() && !theirs {
+                    bolt.as_object_mut().unwrap().remove("parallelism");
+                }
                 continue;
             };
-            let theirs = entries.iter().any(|entry| {
-                entry["manager"] != manager && manages(entry, bolt["name"].as_str().unwrap())
-            });
             if theirs && bolt["parallelism"] != asked["parallelism"] {
                 return Err(409);
             }

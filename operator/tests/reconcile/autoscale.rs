@@ -118,11 +118,36 @@ async fn other_bounds_hold_at_once() {
 }
 
 #[tokio::test]
-async fn what_is_not_autoscaled_any_more_keeps_its_tasks_and_costs_no_requests() {
-    let mut world = given_two().await;
+async fn a_look_at_what_has_settled_costs_no_requests() {
+    let world = given_two().await;
     let requests = world.server.lock().requests;
     world.look(None).await;
-    assert_eq!(world.server.lock().requests, requests, "nothing has changed");
+    assert_eq!(world.server.lock().requests, requests);
+}
+
+#[tokio::test]
+async fn with_server_side_apply_the_number_stays_until_autoscale_goes() {
+    let mut world = given_two().await;
+    world.decide(|record| record["autoscale"]["count"]["tasks"] = json!(4));
+    world.settle(None).await;
+    let before = world.topology()["metadata"]["generation"].clone();
+    world.apply_server_side(spec(json!({"min": 2, "max": 4})));
+    assert_eq!(number(&world), 4);
+    world.settle(None).await;
+    let after = world.topology()["metadata"]["generation"].clone();
+    assert_eq!(after.as_u64(), before.as_u64().map(|before| before + 1), "the operator adds none");
+    let mut plain = spec(json!(null));
+    plain["bolts"][0].as_object_mut().unwrap().remove("autoscale");
+    world.apply_server_side(plain);
+    assert_eq!(number(&world), 4);
+    world.settle(None).await;
+    world.judge("let go");
+    assert_eq!((number(&world), managers(&world).len()), (Value::Null, 0));
+}
+
+#[tokio::test]
+async fn what_is_not_autoscaled_any_more_has_what_the_manifest_says() {
+    let mut world = given_two().await;
     let mut plain = spec(json!(null));
     plain["bolts"][0].as_object_mut().unwrap().remove("autoscale");
     plain["bolts"][0]["parallelism"] = json!(2);

@@ -8,11 +8,7 @@ use crate::{
     resource::{Delivery, GroupingName, Spec},
 };
 
-pub(super) fn check(
-    draft: &Draft<'_>,
-    spec: &Spec,
-    problems: &mut Problems,
-) -> Option<Autoscale> {
+pub(super) fn check(draft: &Draft<'_>, spec: &Spec, problems: &mut Problems) -> Option<Autoscale> {
     let asked = draft.autoscale?;
     let path = |field: &str| format!("{}.autoscale.{field}", draft.path);
     let min = problems.within(&path("min"), asked.min, 1, MAX_PARALLELISM);

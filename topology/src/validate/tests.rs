@@ -425,10 +425,7 @@ fn what_a_bolt_may_be_given_is_checked() {
             json!({"max": 2, "cooldown": "29s"}),
             "spec.bolts[0].autoscale.cooldown: `29s` is less than 30 s",
         ),
-        (
-            json!({"max": 2, "latency": "soon"}),
-            "spec.bolts[0].autoscale.latency: ",
-        ),
+        (json!({"max": 2, "latency": "soon"}), "spec.bolts[0].autoscale.latency: "),
         (json!({"max": 4096}), ""),
     ] {
         let said = autoscaled(wrong);
@@ -439,7 +436,10 @@ fn what_a_bolt_may_be_given_is_checked() {
 #[test]
 fn more_tasks_must_share_work_and_fewer_must_fill_the_pods() {
     let said = problems(|spec| spec["bolts"][2]["autoscale"] = json!({"max": 2}));
-    assert!(said[0].contains("grouped by `All` or `Global`: more tasks would share no"), "{said:?}");
+    assert!(
+        said[0].contains("grouped by `All` or `Global`: more tasks would share no"),
+        "{said:?}"
+    );
     let said = problems(|spec| {
         spec["delivery"] = json!("AtMostOnce");
         spec["bolts"][0]["autoscale"] = json!({"max": 2, "latency": "1s"});
