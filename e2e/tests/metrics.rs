@@ -120,8 +120,8 @@ fn assert_operator_tells(prometheus: &Prometheus, topology: &Deployed<'_>, names
     });
 }
 
-/// What has a value only where something waits, is autoscaled or has gone wrong, or where components tell metrics
-/// of their own, which these do not.
+/// What has a value only where something waits, is autoscaled or has gone wrong, or where
+/// components tell metrics of their own, which these do not.
 const RARE: [&str; 6] = [
     "egret_autoscale_",
     "egret_edge_backpressure_seconds_total",

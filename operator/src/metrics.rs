@@ -153,8 +153,8 @@ impl Metrics {
         known.blocked = Reason::BLOCKING.into_iter().find(is_why);
     }
 
-    /// Components of a topology are autoscaled: their names, the tasks that they shall have, and how
-    /// much those work.
+    /// Components of a topology are autoscaled: their names, the tasks that they shall have, and
+    /// how much those work.
     pub fn autoscaled(&self, uid: &str, components: Vec<(String, u32, Option<f64>)>) {
         self.state().topologies.entry(uid.to_owned()).or_default().autoscaled = components;
     }

@@ -164,7 +164,6 @@ pub(crate) async fn run(
     if settings.keep {
         display.note(&format!("the run directory is {}", directory.path().display()));
     }
-    display.keeps(&loaded.logical);
     let watched = Watched::default();
     watched.state(Stage::Starting.word());
     let page = watched::serve(&watched, &loaded.logical.name, packing, &directory, settings.page)?;

@@ -115,8 +115,8 @@ impl World {
         let mut object = self.topology();
         let managed = managed_by(USER, &spec);
         for bolt in spec["bolts"].as_array_mut().into_iter().flatten() {
-            let there = object["spec"]["bolts"].as_array().into_iter().flatten();
-            let there = there.cloned().find(|there| there["name"] == bolt["name"]);
+            let mut there = object["spec"]["bolts"].as_array().into_iter().flatten();
+            let there = there.find(|there| there["name"] == bolt["name"]).cloned();
             if let Some(there) = there.filter(|_| bolt["parallelism"].is_null()) {
                 bolt["parallelism"] = there["parallelism"].clone();
             }
