@@ -182,4 +182,4 @@ pub fn holder(plan: &PlanIndex, answers: &Answers) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -7,6 +7,7 @@ use super::{
 use egret_topology::id::{Incarnation, TaskId};
 use std::f64::consts::TAU;
 
+mod answers;
 mod sawtooth;
 
 const STEP_MS: u64 = 5_000;
