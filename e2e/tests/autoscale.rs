@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 use egret_e2e::{Cluster, Deployed, Namespace};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(150);
@@ -53,26 +53,28 @@ fn a_slow_bolt_gets_a_task_that_the_same_manifest_does_not_take_away() {
     assert_eq!(managers(&topology), ["egret-autoscaler"], "it has set what was left out");
 
     let more = |object: &Value| number(object).as_u64().filter(|tasks| *tasks >= 2);
-    let tasks = topology.until("another task", SCALES, more).unwrap();
+    topology.until("another task", SCALES, more).unwrap();
     topology.condition("Ready", "True", PATIENCE).unwrap();
     topology.tells(&["Autoscaled"], PATIENCE).unwrap();
     assert_eq!(managers(&topology), ["egret-autoscaler"]);
     let told = topology.object().unwrap()["status"]["autoscale"][0].clone();
-    assert_eq!((&told["component"], &told["current"]), (&json!("slow"), &json!(tasks)), "{told}");
+    assert_eq!(told["component"], "slow", "{told}");
+    assert!(told["current"].as_u64() >= Some(2), "{told}");
     assert!(told["lastChange"].as_str().unwrap().contains("its tasks work"), "{told}");
     assert!(told["lastChangeTime"].is_string(), "{told}");
 
     // The manifest has no number, and its list of bolts takes the place of that with one.
-    let epoch = topology.object().unwrap()["status"]["epoch"].clone();
+    let before = topology.object().unwrap();
     namespace.deploy("slow", SPEC).unwrap();
     let back = |object: &Value| {
-        more(object)
-            .filter(|_| object["status"]["observedGeneration"] == object["metadata"]["generation"])
+        let newest = object["status"]["observedGeneration"] == object["metadata"]["generation"];
+        more(object).filter(|_| newest).map(|_| object.clone())
     };
-    assert!(topology.until("its number back", PATIENCE, back).unwrap() >= tasks);
-    let object = topology.object().unwrap();
-    if *number(&object) == tasks {
-        assert_eq!(object["status"]["epoch"], epoch, "and nothing has begun anew");
+    let after = topology.until("its number back", PATIENCE, back).unwrap();
+    // What waits may have been worth one more meanwhile.
+    if number(&after) == number(&before) {
+        let epoch = |object: &Value| object["status"]["epoch"].clone();
+        assert_eq!(epoch(&after), epoch(&before), "nothing has begun anew");
     }
     assert_eq!(managers(&topology), ["egret-autoscaler"]);
 }
