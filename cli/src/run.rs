@@ -143,6 +143,7 @@ fn run(options: &Options, loaded: &Loaded, packing: &PackingPlan) -> Exit {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let to_stderr = options.summary == Format::Json;
     let mut display = display::Display::new(options.quiet, to_stderr, Instant::now());
+    display.keeps(&loaded.logical);
     let settings = local::Settings {
         duration: options.duration,
         keep: options.keep,

@@ -120,9 +120,10 @@ fn assert_operator_tells(prometheus: &Prometheus, topology: &Deployed<'_>, names
     });
 }
 
-/// What has a value only where something waits or has gone wrong, or where components tell metrics
-/// of their own, which these do not.
-const RARE: [&str; 5] = [
+/// What has a value only where something waits, is autoscaled or has gone wrong, or where
+/// components tell metrics of their own, which these do not.
+const RARE: [&str; 6] = [
+    "egret_autoscale_",
     "egret_edge_backpressure_seconds_total",
     "egret_task_waits_for",
     "egret_operator_errors_total",

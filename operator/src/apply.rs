@@ -339,6 +339,15 @@ pub async fn status(
     written.map(drop).map_err(|source| failed("the status", source))
 }
 
+/// Applies the numbers of tasks that the autoscaler gives, by its own name and never by force: what
+/// somebody else manages is theirs, which is [`Error::Stale`].
+pub async fn parallelism(client: &Client, owner: &Owner<'_>, object: &Value) -> Result<(), Error> {
+    let topologies: Api<Topology> = Api::namespaced(client.clone(), owner.namespace);
+    let ours = PatchParams::apply(names::AUTOSCALER);
+    let patched = topologies.patch_metadata(owner.name, &ours, &Patch::Apply(object)).await;
+    patched.map(drop).map_err(|source| failed("another parallelism", source))
+}
+
 /// Whether a topology has our finalizer.
 pub fn has_finalizer(metadata: &ObjectMeta) -> bool {
     metadata.finalizers.iter().flatten().any(|known| known == names::FINALIZER)

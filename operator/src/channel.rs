@@ -17,7 +17,7 @@ use std::{
     collections::BTreeMap,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tokio::{sync::Notify, task::JoinHandle, time};
 
@@ -184,11 +184,16 @@ impl Shared {
     }
 }
 
+fn now_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64
+}
+
 async fn ask(fleet: Fleet, shared: Arc<Shared>, wake: impl Fn()) {
     loop {
         let statuses = fleet.statuses(ANSWER_WITHIN).await;
         let silent = statuses.failed.iter().map(|(pod, error)| (*pod, error.to_string()));
-        let answers = Answers { silent: silent.collect(), pods: statuses.pods, refused: None };
+        let (silent, at) = (silent.collect(), now_ms());
+        let answers = Answers { at, silent, pods: statuses.pods, refused: None };
         if shared.keep(answers) {
             wake();
         }

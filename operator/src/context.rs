@@ -1,6 +1,7 @@
 //! What all reconciliations share, and what is remembered of each topology.
 
 use crate::{
+    autoscale::Autoscaler,
     channel::Channel,
     events::Events,
     fetch::Versioned,
@@ -8,6 +9,7 @@ use crate::{
     metrics::Metrics,
     nodes::Nodes,
     positions::Standing,
+    reconcile::Scaling,
     record::{Images, Record},
     sockets::Sockets,
     validate::Allowed,
@@ -153,6 +155,10 @@ pub struct Run {
     pub unpulled: BTreeSet<String>,
     /// Since when nothing has moved.
     pub watch: Watch,
+    /// What its bolts do, as far as they are autoscaled.
+    pub autoscaler: Autoscaler,
+    /// What was told of that, and applied.
+    pub scaling: Scaling,
     /// When somebody heard of its pods and their nodes.
     pub nodes: Nodes,
     /// Digest of the version that is kept as the newest.

@@ -15,6 +15,8 @@ const QUIET_MS: u64 = 2_000;
 /// The last answers of all stream managers of a topology.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Answers {
+    /// When they came, in milliseconds since 1970.
+    pub at: u64,
     /// What the pods are doing.
     pub pods: Vec<PodStatus>,
     /// Who did not answer, and why.
@@ -180,4 +182,4 @@ pub fn holder(plan: &PlanIndex, answers: &Answers) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

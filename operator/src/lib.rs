@@ -11,6 +11,7 @@
 //! before it is done ([`record`]); [`reconcile`] puts the stages in their order.
 
 pub mod apply;
+pub mod autoscale;
 pub mod backoff;
 pub mod build;
 pub mod channel;

@@ -6,9 +6,9 @@ use egret_crd::{Condition, status::PROGRESSING};
 use egret_process::metrics::{
     Histogram, Labels, Page,
     catalogue::operator::{
-        CERTIFICATE_EXPIRY, OPERATOR_ERRORS, OPERATOR_INFO, OPERATOR_LEADER,
-        OPERATOR_RECONCILE_SECONDS, OPERATOR_RECONCILES, OPERATOR_TOPOLOGIES,
-        OPERATOR_WATCH_ERRORS, TOPOLOGY_BLOCKED, TOPOLOGY_CONDITION,
+        AUTOSCALE_UTILIZATION, AUTOSCALE_WANTED, CERTIFICATE_EXPIRY, OPERATOR_ERRORS,
+        OPERATOR_INFO, OPERATOR_LEADER, OPERATOR_RECONCILE_SECONDS, OPERATOR_RECONCILES,
+        OPERATOR_TOPOLOGIES, OPERATOR_WATCH_ERRORS, TOPOLOGY_BLOCKED, TOPOLOGY_CONDITION,
     },
 };
 use std::{
@@ -92,6 +92,8 @@ struct Known {
     conditions: Vec<(String, String)>,
     /// Why nothing moves on until somebody does something, if so.
     blocked: Option<Reason>,
+    /// What is autoscaled: components, the tasks that they shall have, and how much those work.
+    autoscaled: Vec<(String, u32, Option<f64>)>,
     /// When the first of its pods' certificates ends, in seconds since 1970.
     expiry: Option<u64>,
 }
@@ -149,6 +151,12 @@ impl Metrics {
         let stands = conditions.iter().find(|c| c.r#type == PROGRESSING && c.status == "False");
         let is_why = |reason: &Reason| stands.is_some_and(|c| c.reason == reason.as_str());
         known.blocked = Reason::BLOCKING.into_iter().find(is_why);
+    }
+
+    /// Components of a topology are autoscaled: their names, the tasks that they shall have, and
+    /// how much those work.
+    pub fn autoscaled(&self, uid: &str, components: Vec<(String, u32, Option<f64>)>) {
+        self.state().topologies.entry(uid.to_owned()).or_default().autoscaled = components;
     }
 
     /// The certificates of a topology's pods are to be renewed then, in seconds since 1970.
@@ -232,6 +240,13 @@ impl Known {
             let labels = [namespace, topology, ("reason", reason.as_str())];
             let is_why = self.blocked == Some(reason);
             page.add(&TOPOLOGY_BLOCKED, &labels, f64::from(u8::from(is_why)));
+        }
+        for (component, wanted, utilization) in &self.autoscaled {
+            let labels = [namespace, topology, ("component", component.as_str())];
+            page.add(&AUTOSCALE_WANTED, &labels, f64::from(*wanted));
+            if let Some(utilization) = utilization {
+                page.add(&AUTOSCALE_UTILIZATION, &labels, *utilization);
+            }
         }
         if let Some(expiry) = self.expiry {
             page.add(&CERTIFICATE_EXPIRY, &[namespace, topology], expiry as f64);

@@ -4,6 +4,9 @@ use egret_topology::{id::PodId, limits, packing_plan::PackedTask};
 
 /// Field manager of all that is applied.
 pub const FIELD_MANAGER: &str = "egret-operator";
+/// Field manager of the numbers of tasks that bolts are given by what is measured: what somebody
+/// else sets is theirs, and what this one has set stays when they apply their manifest again.
+pub const AUTOSCALER: &str = "egret-autoscaler";
 
 /// Label with the topology's name.
 pub const TOPOLOGY: &str = "egret.dev/topology";

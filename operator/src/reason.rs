@@ -5,6 +5,7 @@
 #[allow(missing_docs, reason = "each is explained where its message is made")]
 pub enum Reason {
     ApiRefused,
+    Autoscaled,
     Closing,
     Completed,
     ConfigMissing,
@@ -67,6 +68,7 @@ impl Reason {
     pub fn as_str(self) -> &'static str {
         match self {
             Reason::ApiRefused => "ApiRefused",
+            Reason::Autoscaled => "Autoscaled",
             Reason::Closing => "Closing",
             Reason::Completed => "Completed",
             Reason::ConfigMissing => "ConfigMissing",

@@ -8,8 +8,11 @@ mod history;
 mod keep;
 mod lost;
 mod roll;
+mod scale;
 mod tell;
 mod upgrade;
+
+pub use scale::Scaling;
 
 use crate::{
     apply,
@@ -34,6 +37,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Resource, ResourceExt, core::error_boundary::InvalidObject, runtime::controller::Action,
 };
+use scale::Scaled;
 use std::{
     collections::BTreeMap,
     sync::Arc,
@@ -162,8 +166,13 @@ async fn look(topology: &Topology, context: &Context) -> Result<(Action, Outcome
         }
         return Ok((Action::await_change(), Outcome::Ok));
     }
-    let mut turn = Turn { context, topology, owner, run: &mut run, now: now_ms(), deleting };
-    let outcome = turn.take().await;
+    let now = now_ms();
+    let mut turn = Turn { context, topology, owner, run: &mut run, now, deleting };
+    let filled = turn.filled().await;
+    if let Some(filled) = &filled {
+        turn.topology = filled;
+    }
+    let outcome = turn.take(topology).await;
     if matches!(outcome, Err(Error::Apply(apply::Error::Stale { .. }))) {
         // Somebody else has decided something: read it before anything else is done.
         run.record = None;
@@ -202,7 +211,8 @@ struct Seen {
 }
 
 impl Turn<'_> {
-    async fn take(&mut self) -> Result<(Action, Outcome), Error> {
+    /// Takes one look. `asked` is the topology as somebody wants it, without what is filled in.
+    async fn take(&mut self, asked: &Topology) -> Result<(Action, Outcome), Error> {
         let judged = self.judge(self.topology);
         let valid = judged.is_ok();
         if self.is_overdue(judged.as_ref().ok().or(self.run.accepted.as_deref())) {
@@ -241,10 +251,15 @@ impl Turn<'_> {
         seen.lost = self.lost(&record, &seen).await;
         seen.vanished = self.vanished(&record, &seen).await?;
         if let Some(logical) = &accepted {
+            let mut scaled = Scaled::default();
             if refused.is_none() {
                 record.take_accepted(&spec);
+                scaled = self.scale(asked, &mut record, logical, &seen);
             }
             let outcome = self.go_on(&mut record, before.as_ref(), logical, &seen).await?;
+            if refused.is_none() && outcome.is_none() {
+                self.carry_out_scaled(scaled).await?;
+            }
             refused = refused.or(outcome);
         }
         // What is told is told of the plan that goes with this generation, which may be new.

@@ -4,7 +4,7 @@
 //! an operator with an old copy can decide nothing. Everything here is pure: a decision is a new
 //! record, and whoever reads it again does the same.
 
-use crate::{rollout::Rollout, upgrade::Upgrade};
+use crate::{autoscale::Scaled, rollout::Rollout, upgrade::Upgrade};
 use egret_topology::{
     id::{Epoch, PodId, TaskId},
     packing_plan::PackingPlan,
@@ -12,7 +12,7 @@ use egret_topology::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::net::SocketAddr;
+use std::{collections::BTreeMap, net::SocketAddr};
 
 /// Where a topology is on its way through a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -167,6 +167,9 @@ pub struct Record {
     /// What did not work, and is not tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejected: Option<Rejected>,
+    /// How many tasks bolts were given by what is measured, by their names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub autoscale: BTreeMap<String, Scaled>,
     /// How often all input has ended.
     #[serde(default, skip_serializing_if = "is_none_yet")]
     pub run: u32,

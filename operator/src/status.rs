@@ -10,7 +10,7 @@ use crate::{
     upgrade::Upgrade,
 };
 use egret_crd::{
-    Condition, TopologyStatus,
+    AutoscaleStatus, Condition, TopologyStatus,
     status::{ACCEPTED, FLOW_HEALTHY, PROGRESSING, READY},
 };
 
@@ -45,6 +45,8 @@ pub struct Report<'a> {
     pub plan_refused: Option<&'a str>,
     /// Who holds up what is pending without progress.
     pub stuck: Option<String>,
+    /// What is told of what is autoscaled.
+    pub autoscale: Vec<AutoscaleStatus>,
 }
 
 impl Report<'_> {
@@ -89,6 +91,7 @@ pub fn status(report: &Report<'_>) -> TopologyStatus {
         selector: Some(format!("{}={}", names::TOPOLOGY, report.owner.name)),
         revision: report.record.map(|record| whole(record.revision)),
         epoch: report.record.map(|record| record.epoch.0.into()),
+        autoscale: report.autoscale.clone(),
         conditions: vec![
             condition(ACCEPTED, accepted(report)),
             condition(READY, ready),

@@ -60,6 +60,16 @@ pub const MAX_POD_TEMPLATE: usize = 32 << 10;
 /// Roots per second that a spout may be limited to: more than a task can emit.
 pub const MAX_RATE: u32 = 1_000_000_000;
 
+/// Share of the time that tasks shall work, of which their number is made: below there would be ten
+/// times as many as are needed, above no room for more.
+pub const MIN_UTILIZATION: f64 = 0.1;
+/// The same at most.
+pub const MAX_UTILIZATION: f64 = 0.95;
+
+/// Time between two changes of a bolt's number of tasks at least: each costs an epoch, and before
+/// that time nothing is known of what it has done.
+pub const MIN_COOLDOWN_MS: u64 = 30_000;
+
 /// Tuple trees in flight per spout task; each costs the tracker some hundred bytes.
 pub const MAX_PENDING: u32 = 1_000_000;
 
@@ -72,3 +82,5 @@ pub const MAX_POSITIONS: usize = 4 << 20;
 
 const _: () = assert!(MAX_PARALLELISM <= MAX_TASKS);
 const _: () = assert!(MAX_PODS <= MAX_TASKS);
+const _: () = assert!(MIN_UTILIZATION < MAX_UTILIZATION);
+const _: () = assert!(MIN_COOLDOWN_MS <= MAX_DURATION_MS);

@@ -133,6 +133,25 @@ pub struct ComponentOnCluster {
     pub env_from: Vec<EnvFrom>,
     /// Where each instance sees volumes.
     pub volume_mounts: Vec<VolumeMount>,
+    /// How many tasks it may be given by what is measured.
+    pub autoscale: Option<Autoscale>,
+}
+
+/// How many tasks a bolt may be given by what is measured.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Autoscale {
+    /// At least.
+    pub min: u32,
+    /// At most.
+    pub max: u32,
+    /// Share of the time that its tasks shall work.
+    pub target_utilization: f64,
+    /// Complete latency that 99 of 100 tuple trees shall keep within.
+    pub latency_ms: Option<u64>,
+    /// Time after a change before tasks are added.
+    pub cooldown_ms: u64,
+    /// Nothing is changed.
+    pub dry_run: bool,
 }
 
 /// Amounts of CPU and memory, where they are given.

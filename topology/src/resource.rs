@@ -5,9 +5,11 @@
 //! once. Defaults of a field stand where the field does, so that a CRD can be generated from these
 //! types.
 
+mod autoscale;
 mod cluster;
 mod component;
 
+pub use autoscale::Autoscale;
 pub use cluster::{
     DeletionPolicy, EnvFrom, EnvSource, ImagePullPolicy, KeyReference, OnFailure,
     OptionalReference, PodMetadata, PodTemplate, Reference, UpdateStrategy, Volume, VolumeMount,

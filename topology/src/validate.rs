@@ -4,6 +4,7 @@
 //! with it and what to do. Later rules stay silent about what an earlier one has already reported:
 //! an input from an unknown component is not also an input with unknown fields.
 
+mod autoscale;
 mod cluster;
 mod component;
 mod cycle;
@@ -17,7 +18,7 @@ use crate::{
     declaration::Catalog,
     limits,
     log_level::{self, LogLevels},
-    logical::{Amounts, Logical},
+    logical::{Amounts, Logical, LogicalComponent},
     plan::{ComponentKind, Delivery},
     resource::{self, Common, Input, Packing, Resource, Spec},
 };
@@ -128,6 +129,7 @@ struct Draft<'a> {
     inputs: &'a [Input],
     tick: Option<&'a crate::duration::Duration>,
     max_rate: Option<i64>,
+    autoscale: Option<&'a resource::Autoscale>,
 }
 
 impl Draft<'_> {
@@ -151,6 +153,7 @@ fn drafts(spec: &Spec) -> Vec<Draft<'_>> {
         max_rate: spout.max_rate,
         inputs: &[],
         tick: None,
+        autoscale: None,
     });
     let bolts = spec.bolts.iter().enumerate().map(|(i, bolt)| Draft {
         path: format!("spec.bolts[{i}]"),
@@ -159,6 +162,7 @@ fn drafts(spec: &Spec) -> Vec<Draft<'_>> {
         max_rate: None,
         inputs: &bolt.inputs,
         tick: bolt.tick.as_ref(),
+        autoscale: bolt.autoscale.as_ref(),
     });
     spouts.chain(bolts).collect()
 }
@@ -256,20 +260,26 @@ fn log_levels(resource: &Resource, problems: &mut Problems) -> LogLevels {
 }
 
 fn totals(logical: &Logical, problems: &mut Problems) {
-    let tasks = logical.tasks();
-    if tasks > limits::MAX_TASKS {
-        let most = limits::MAX_TASKS;
+    let of =
+        |count: fn(&LogicalComponent) -> u32| -> u32 { logical.components.iter().map(count).sum() };
+    // Whatever a bolt is given later must be possible too.
+    let (least, most) = (of(autoscale::least), of(autoscale::most));
+    if most > limits::MAX_TASKS {
+        let allowed = limits::MAX_TASKS;
         problems.add_with(
             "spec",
-            format!("{tasks} tasks are too many; at most {most} are allowed"),
-            "lower the parallelism of some components",
+            format!("{most} tasks are too many; at most {allowed} are allowed"),
+            "lower the parallelism, or `autoscale.max`, of some components",
         );
     }
-    if logical.packing == Packing::RoundRobin && logical.pods > tasks {
+    if logical.packing == Packing::RoundRobin && logical.pods > least {
         problems.add_with(
             "spec.pods",
-            format!("{} pods are more than the {tasks} tasks: some would be empty", logical.pods),
-            format!("write at most {tasks}, or raise the parallelism of some components"),
+            format!("{} pods are more than the {least} tasks: some would be empty", logical.pods),
+            format!(
+                "write at most {least}, or raise the parallelism, or `autoscale.min`, of some \
+                 components"
+            ),
         );
     }
 }

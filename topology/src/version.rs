@@ -3,12 +3,17 @@
 use crate::resource::UpdateStrategy;
 use serde_json::{Map, Value};
 
-/// The spec without whether it runs and whether changes wait: going back to another version changes
-/// neither.
+/// The spec without whether it runs, whether changes wait, and how many tasks were given to what is
+/// autoscaled: going back to another version changes none of them.
 pub fn of(spec: &Value) -> Value {
     let mut version = spec.clone();
     let Some(fields) = version.as_object_mut() else { return version };
     fields.remove("state");
+    for bolt in fields.get_mut("bolts").and_then(Value::as_array_mut).into_iter().flatten() {
+        if let Some(bolt) = bolt.as_object_mut().filter(|bolt| bolt.contains_key("autoscale")) {
+            bolt.remove("parallelism");
+        }
+    }
     // It is left out where it is the default, which is no other version.
     let default = || serde_json::to_value(UpdateStrategy::default()).unwrap_or_default();
     let strategy = fields.entry("updateStrategy").or_insert_with(default);
@@ -93,6 +98,19 @@ mod tests {
         assert_eq!(of(&other), spec);
         other["image"] = "b".into();
         assert_ne!(of(&other), spec);
+    }
+
+    #[test]
+    fn how_many_tasks_were_given_makes_no_other_version() {
+        let bolt = |parallelism: u32, max: u32| {
+            json!({"bolts": [
+                {"name": "fixed", "parallelism": 2},
+                {"name": "count", "parallelism": parallelism, "autoscale": {"max": max}},
+            ]})
+        };
+        assert_eq!(of(&bolt(1, 4)), of(&bolt(3, 4)));
+        assert_ne!(of(&bolt(1, 4)), of(&bolt(1, 5)));
+        assert_eq!(of(&bolt(1, 4))["bolts"][0]["parallelism"], 2, "what the user says is kept");
     }
 
     #[test]

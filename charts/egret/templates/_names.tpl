@@ -71,7 +71,8 @@ seccompProfile:
 {{- define "egret.topologyRules" -}}
 - apiGroups: [egret.dev]
   resources: [topologies]
-  # patch: the finalizer that lets a deleted topology drain.
+  # patch: the finalizer that lets a deleted topology drain, and the parallelism of bolts that are
+  # autoscaled.
   verbs: [get, list, watch, patch]
 - apiGroups: [egret.dev]
   resources: [topologies/status]

@@ -14,7 +14,7 @@ use crate::{
     output::{self, visible},
 };
 use clap::Args;
-use egret_crd::Condition;
+use egret_crd::{AutoscaleStatus, Condition, TopologyStatus};
 use egret_process::Exit;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -80,11 +80,12 @@ async fn one(session: &Session, name: &str, format: Format) -> Result<Exit, Trou
     let now = Timestamp::now();
     let row = Row::of(&topology);
     let rows: Vec<PodRow> = pods.iter().map(PodRow::of).collect();
-    let whole = Whole { row: &row, conditions: &status.conditions, pod_list: &rows };
+    let TopologyStatus { autoscale, conditions, .. } = &status;
+    let whole = Whole { row: &row, autoscale, conditions, pod_list: &rows };
     let document = format.document(&whole);
     let text = document.unwrap_or_else(|| {
         let topology = (&topology, &row);
-        describe(topology, &status.conditions, &pods, Style::of_stdout(), now)
+        describe(topology, &status, &pods, Style::of_stdout(), now)
     });
     let printed = output::print(&text);
     match unseen {
@@ -140,6 +141,8 @@ impl Row {
 struct Whole<'a> {
     #[serde(flatten)]
     row: &'a Row,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    autoscale: &'a [AutoscaleStatus],
     conditions: &'a [Condition],
     pod_list: &'a [PodRow],
 }
@@ -192,7 +195,7 @@ fn list(rows: &[Row], everywhere: bool, style: Style, now: Timestamp) -> String 
 
 fn describe(
     (topology, row): (&Topology, &Row),
-    conditions: &[Condition],
+    status: &TopologyStatus,
     pods: &[PodView],
     style: Style,
     now: Timestamp,
@@ -212,9 +215,9 @@ fn describe(
     line("Tasks", of(&row.tasks, "registered"));
     line("Revision", row.revision.map_or("-".to_owned(), |revision| revision.to_string()));
     line("Age", row.created.map_or("-".to_owned(), |then| age(then, now)));
-    if !conditions.is_empty() {
+    if !status.conditions.is_empty() {
         let mut table = Table::new(["CONDITION", "STATUS", "SINCE", "REASON", "MESSAGE"]);
-        for condition in conditions {
+        for condition in &status.conditions {
             let since = condition.last_transition_time.parse().map(|then| age(then, now));
             table.row([
                 condition.r#type.clone(),
@@ -225,6 +228,9 @@ fn describe(
             ]);
         }
         text = format!("{text}\n{}", table.render(style, ""));
+    }
+    if !status.autoscale.is_empty() {
+        text = format!("{text}\n{}", autoscaled(&status.autoscale, now).render(style, ""));
     }
     if !pods.is_empty() {
         let mut table = Table::new(["POD", "NODE", "STATE", "READY", "RESTARTS", "AGE"]);
@@ -241,6 +247,23 @@ fn describe(
         text = format!("{text}\n{}", table.render(style, ""));
     }
     text
+}
+
+/// How many tasks bolts have and shall have by what is measured, and why.
+fn autoscaled(bolts: &[AutoscaleStatus], now: Timestamp) -> Table<5> {
+    let mut table = Table::new(["AUTOSCALED", "TASKS", "WANTED", "CHANGED", "REASON"]);
+    for bolt in bolts {
+        let changed = bolt.last_change_time.as_ref().and_then(|then| then.parse().ok());
+        let dry_run = if bolt.dry_run { " (dry run)" } else { "" };
+        table.row([
+            bolt.component.clone(),
+            bolt.current.to_string(),
+            format!("{}{dry_run}", bolt.wanted),
+            changed.map_or("-".to_owned(), |then| age(then, now)),
+            bolt.reason.clone(),
+        ]);
+    }
+    table
 }
 
 /// The state, and what is to be known about it.
@@ -304,8 +327,7 @@ wc     True    Running   1/1    2/2     Running   60m
         let topology: Topology = value().into();
         let row = Row::of(&topology);
         let pods = [viewed(object("wc-0-1", &[(0, "a", 0)], &[json!({"running": {}})]))];
-        let conditions = topology.status().conditions;
-        let text = describe((&topology, &row), &conditions, &pods, Style::PLAIN, now());
+        let text = describe((&topology, &row), &topology.status(), &pods, Style::PLAIN, now());
         let expected = "\
 Topology   wc in namespace n
 State      Running (the operator has not seen the last change yet; asked for: Paused)
@@ -324,12 +346,32 @@ wc-0-1   node-a   Running   yes     2          -
     }
 
     #[test]
+    fn what_is_autoscaled_is_told_with_its_reasons() {
+        let bolt = |name: &str, dry_run| AutoscaleStatus {
+            component: name.to_owned(),
+            current: 2,
+            wanted: 3,
+            reason: "its tasks work".to_owned(),
+            dry_run,
+            last_change: None,
+            last_change_time: (!dry_run).then(|| "2026-01-01T00:59:30Z".to_owned()),
+        };
+        let text = autoscaled(&[bolt("count", false), bolt("split", true)], now());
+        let expected = "\
+AUTOSCALED   TASKS   WANTED        CHANGED   REASON
+count        2       3             30s       its tasks work
+split        2       3 (dry run)   -         its tasks work
+";
+        assert_eq!(text.render(Style::PLAIN, ""), expected);
+    }
+
+    #[test]
     fn a_topology_that_no_operator_has_seen_asks_for_one() {
         let mut value = value();
         value["status"] = Value::Null;
         let topology: Topology = value.into();
         let row = Row::of(&topology);
-        let text = describe((&topology, &row), &[], &[], Style::PLAIN, now());
+        let text = describe((&topology, &row), &topology.status(), &[], Style::PLAIN, now());
         assert!(text.contains("has not seen it yet: does one run?"), "{text}");
     }
 }

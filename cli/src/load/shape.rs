@@ -191,7 +191,7 @@ spec:
                 "spec.spouts[0].parallelism: expected a whole number, found a list",
                 "spec.bolts[0].nam: there is no field `nam` (did you mean `name`? the fields are \
                  name, parallelism, component, image, config, streams, resources, env, envFrom, \
-                 volumeMounts, inputs, tick)",
+                 volumeMounts, inputs, tick, autoscale)",
                 "spec.bolts[0].inputs: expected a list, found a map",
                 "spec.bolts[0]: the field `name` is missing",
             ]

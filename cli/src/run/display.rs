@@ -4,6 +4,7 @@
 //! Progress and notes go to stderr, what components print to stdout; with `--summary json` they go
 //! to stderr too, so that stdout is one JSON object.
 
+use egret_topology::logical::{Logical, LogicalComponent};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{
     io::{self, IsTerminal, Write},
@@ -47,6 +48,17 @@ impl Display {
             self.above(|| write_lines(&mut io::stderr().lock(), lines));
         } else {
             self.above(|| write_lines(&mut io::stdout().lock(), lines));
+        }
+    }
+
+    /// Which components would have another number of tasks on a cluster.
+    pub(crate) fn keeps(&self, logical: &Logical) {
+        let autoscaled = |it: &&LogicalComponent| it.on_cluster.autoscale.is_some();
+        for LogicalComponent { name, parallelism, .. } in
+            logical.components.iter().filter(autoscaled)
+        {
+            let tasks = if *parallelism == 1 { "task" } else { "tasks" };
+            self.note(&format!("{name} keeps {parallelism} {tasks}: only a cluster autoscales"));
         }
     }
 

@@ -4,7 +4,7 @@ use crate::{definition::BadSchema, schema::at};
 use egret_topology::limits::{
     MAX_COMPONENTS, MAX_ENV, MAX_FIELDS, MAX_IDENTIFIER, MAX_INPUTS, MAX_LABELS, MAX_NAME,
     MAX_OBJECT_NAME, MAX_PARALLELISM, MAX_PENDING, MAX_PODS, MAX_PULL_SECRETS, MAX_RATE,
-    MAX_STREAMS, MAX_TASKS, MAX_TEXT, MAX_VOLUMES,
+    MAX_STREAMS, MAX_TASKS, MAX_TEXT, MAX_UTILIZATION, MAX_VOLUMES, MIN_UTILIZATION,
 };
 use serde_json::{Map, Value, json};
 
@@ -124,7 +124,14 @@ fn bolt(put: Put<'_>) -> Result<(), BadSchema> {
     put("spec.bolts[].inputs[].fields", set_list())?;
     put("spec.bolts[].inputs[].fields[]", text(IDENTIFIER, MAX_IDENTIFIER))?;
     put("spec.bolts[].inputs[].custom", text(IDENTIFIER, MAX_IDENTIFIER))?;
-    put("spec.bolts[].tick", duration())
+    put("spec.bolts[].tick", duration())?;
+    for count in ["min", "max"] {
+        put(&format!("spec.bolts[].autoscale.{count}"), number(1, MAX_PARALLELISM))?;
+    }
+    let share = json!({"minimum": MIN_UTILIZATION, "maximum": MAX_UTILIZATION});
+    put("spec.bolts[].autoscale.targetUtilization", share)?;
+    put("spec.bolts[].autoscale.latency", duration())?;
+    put("spec.bolts[].autoscale.cooldown", duration())
 }
 
 fn status(put: Put<'_>) -> Result<(), BadSchema> {
@@ -132,6 +139,12 @@ fn status(put: Put<'_>) -> Result<(), BadSchema> {
         put(&format!("status.{word}"), json!({"maxLength": MAX_STATUS_WORD}))?;
     }
     put("status.selector", json!({"maxLength": MAX_TEXT}))?;
+    put("status.autoscale", map_list(MAX_COMPONENTS, &["component"]))?;
+    put("status.autoscale[].component", json!({"maxLength": MAX_NAME}))?;
+    for words in ["reason", "lastChange"] {
+        put(&format!("status.autoscale[].{words}"), json!({"maxLength": MAX_TEXT}))?;
+    }
+    put("status.autoscale[].lastChangeTime", json!({"format": "date-time"}))?;
     put("status.conditions", map_list(16, &["type"]))?;
     put("status.conditions[].type", json!({"maxLength": 316}))?;
     put("status.conditions[].status", json!({"enum": ["True", "False", "Unknown"]}))?;

@@ -18,4 +18,4 @@ pub mod status;
 
 pub use definition::{BadSchema, NAME, PLURAL, definition};
 pub use resource::Topology;
-pub use status::{Condition, TopologyStatus};
+pub use status::{AutoscaleStatus, Condition, TopologyStatus};

@@ -6,7 +6,7 @@
 //! operator.
 
 use crate::{bounds::LABEL, definition::BadSchema, schema::at};
-use egret_topology::limits::{MAX_NAME, MAX_TASKS};
+use egret_topology::limits::{MAX_NAME, MAX_TASKS, MIN_COOLDOWN_MS};
 use serde_json::{Value, json};
 
 struct Rule {
@@ -58,8 +58,11 @@ pub(crate) fn apply(schema: &mut Value) -> Result<(), BadSchema> {
         put(&part("envFrom[]"), vec![one_of("secretRef", "configMapRef")])?;
         put(&part("volumeMounts[]"), mount())?;
     }
-    put("spec.bolts[]", vec![no_loop()])?;
+    put("spec.bolts[]", vec![no_loop(), shared_work()])?;
     put("spec.bolts[].tick", vec![some_time()])?;
+    put("spec.bolts[].autoscale", vec![least_and_most()])?;
+    put("spec.bolts[].autoscale.latency", vec![some_time()])?;
+    put("spec.bolts[].autoscale.cooldown", vec![cooldown()])?;
     put("spec.bolts[].inputs[]", grouping())
 }
 
@@ -71,9 +74,17 @@ fn name() -> Rule {
     )
 }
 
+/// As many tasks as there may ever be, or as few: what bolts are given later must be possible too.
+fn tasks(beyond: &str, count: &str) -> String {
+    format!(
+        "(self.spouts.map(s, s.parallelism).sum() + (has(self.bolts) ? self.bolts.map(b, \
+         has(b.autoscale) && (!has(b.parallelism) || b.autoscale.{count} {beyond} b.parallelism) ? \
+         b.autoscale.{count} : (has(b.parallelism) ? b.parallelism : 1)).sum() : 0))"
+    )
+}
+
 fn spec() -> Vec<Rule> {
-    let tasks = "(self.spouts.map(s, s.parallelism).sum() + (has(self.bolts) ? \
-                 self.bolts.map(b, b.parallelism).sum() : 0))";
+    let (least, most) = (tasks("<", "min"), tasks(">", "max"));
     let mounted = |kind: &str| {
         format!(
             "!has(self.{kind}) || self.{kind}.all(c, !has(c.volumeMounts) || c.volumeMounts.all(m, \
@@ -100,6 +111,13 @@ fn spec() -> Vec<Rule> {
              `delivery: AtLeastOnce`, or leave `tracing` out",
         ),
         rule_of(
+            ".bolts",
+            "self.delivery != 'AtMostOnce' || !has(self.bolts) || !self.bolts.exists(b, \
+             has(b.autoscale) && has(b.autoscale.latency))",
+            "no tuple tree is tracked under `AtMostOnce`, so there is no complete latency; write \
+             `delivery: AtLeastOnce`, or leave autoscale.latency out",
+        ),
+        rule_of(
             ".podCapacity",
             "!has(self.podCapacity) || self.packing != 'RoundRobin'",
             "`RoundRobin` spreads tasks evenly whatever a pod may hold; leave podCapacity out, or \
@@ -107,11 +125,11 @@ fn spec() -> Vec<Rule> {
         ),
         rule_of(
             ".pods",
-            format!("self.packing != 'RoundRobin' || self.pods <= {tasks}"),
+            format!("self.packing != 'RoundRobin' || self.pods <= {least}"),
             "more pods than tasks: some would be empty",
         ),
         rule(
-            format!("{tasks} <= {MAX_TASKS}"),
+            format!("{most} <= {MAX_TASKS}"),
             "at most 8192 tasks are allowed; lower the parallelism of some components",
         ),
         rule_of(
@@ -128,6 +146,27 @@ fn spec() -> Vec<Rule> {
         rule_of(".spouts", mounted("spouts"), "volumeMounts[].name must name one of spec.volumes"),
         rule_of(".bolts", mounted("bolts"), "volumeMounts[].name must name one of spec.volumes"),
     ]
+}
+
+fn shared_work() -> Rule {
+    rule_of(
+        ".autoscale",
+        "!has(self.autoscale) || self.inputs.exists(i, !(i.grouping in ['All', 'Global']))",
+        "all inputs are grouped by `All` or `Global`: more tasks would share no work; use another \
+         grouping, or leave autoscale out",
+    )
+}
+
+fn least_and_most() -> Rule {
+    rule_of(".min", "self.min <= self.max", "`min` is at most `max`")
+}
+
+fn cooldown() -> Rule {
+    const _: () = assert!(MIN_COOLDOWN_MS == 30_000);
+    rule(
+        "duration(self) >= duration('30s') && duration(self) <= duration('24h')",
+        "a cool-down is from 30 s to a day",
+    )
 }
 
 fn some_time() -> Rule {

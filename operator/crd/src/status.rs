@@ -40,9 +40,35 @@ pub struct TopologyStatus {
     /// Epoch of tasks and groupings in that plan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<i64>,
+    /// How many tasks components have and would have that are given them by what is measured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub autoscale: Vec<AutoscaleStatus>,
     /// Accepted, Ready, Progressing, FlowHealthy.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
+}
+
+/// How many tasks a component has and would have, and why.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AutoscaleStatus {
+    /// Its name.
+    pub component: String,
+    /// Tasks that it has.
+    pub current: i64,
+    /// Tasks that it would have by what is measured.
+    pub wanted: i64,
+    /// Why, for people.
+    pub reason: String,
+    /// Nothing is changed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
+    /// What was changed last, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_change: Option<String>,
+    /// When that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_change_time: Option<String>,
 }
 
 /// One thing that holds or not, as in KEP-1623.

@@ -12,7 +12,7 @@ use egret_topology::{
 };
 use egret_wire::control::{RootCounts, Stalled, TaskReport};
 
-fn plan() -> PlanIndex {
+pub(crate) fn plan() -> PlanIndex {
     let component = |name: &str, kind| PlannedComponent {
         name: name.into(),
         kind,
@@ -74,7 +74,7 @@ fn answers(tasks: [TaskStatus; 2]) -> Answers {
     Answers { pods: pods.collect(), ..Answers::default() }
 }
 
-fn running(pending: u64, acked: u64) -> Answers {
+pub(crate) fn running(pending: u64, acked: u64) -> Answers {
     answers([task(0, Phase::Active, pending, acked), task(1, Phase::Active, 0, 0)])
 }
 

@@ -95,6 +95,22 @@ fn the_certificate_that_ends_first_is_shown() {
 }
 
 #[test]
+fn what_is_autoscaled_is_shown_with_how_much_it_works_if_that_is_known() {
+    let metrics = Metrics::new();
+    metrics.told(&OWNER, &[]);
+    metrics.autoscaled("a", vec![("count".into(), 3, Some(0.5)), ("split".into(), 1, None)]);
+    let of = |name: &str, component: &str| {
+        format!("{name}{{namespace=\"orders\",topology=\"words\",component=\"{component}\"}}")
+    };
+    shows(&metrics, &format!("{} 3", of("egret_autoscale_wanted_tasks", "count")));
+    shows(&metrics, &format!("{} 0.5", of("egret_autoscale_utilization_ratio", "count")));
+    shows(&metrics, &format!("{} 1", of("egret_autoscale_wanted_tasks", "split")));
+    assert!(!metrics.page().contains(&of("egret_autoscale_utilization_ratio", "split")));
+    metrics.autoscaled("a", Vec::new());
+    assert!(!metrics.page().contains("component=\"count\""));
+}
+
+#[test]
 fn an_operator_that_does_not_lead_tells_of_no_topology() {
     let metrics = Metrics::new();
     metrics.leads(true);
@@ -109,6 +125,7 @@ fn the_page_has_every_metric_of_the_catalogue_and_no_other() {
     let metrics = Metrics::new();
     metrics.told(&OWNER, &[condition("Ready", "True")]);
     metrics.certified("a", [1].into_iter());
+    metrics.autoscaled("a", vec![("count".into(), 1, Some(0.5))]);
     let page = metrics.page();
     let names = page.lines().filter_map(|line| line.strip_prefix("# TYPE "));
     let names: BTreeSet<&str> = names.filter_map(|rest| rest.split(' ').next()).collect();

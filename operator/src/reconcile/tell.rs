@@ -41,6 +41,7 @@ impl Turn<'_> {
             flow: seen.flow.as_ref(),
             plan_refused: seen.answers.refused.as_deref(),
             stuck: self.stuck(seen),
+            autoscale: self.run.scaling.told(),
         });
         self.context.metrics.told(&self.owner, &told.conditions);
         let renew_at = self.run.identities.values().map(|issued| issued.renew_at);
@@ -206,6 +207,7 @@ pub(super) async fn unreadable(
         flow: None,
         plan_refused: None,
         stuck: None,
+        autoscale: Vec::new(),
     });
     context.metrics.told(&owner, &told.conditions);
     if run.told.as_ref() != Some(&told) {

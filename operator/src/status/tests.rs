@@ -48,6 +48,7 @@ fn report() -> Report<'static> {
         flow: None,
         plan_refused: None,
         stuck: None,
+        autoscale: Vec::new(),
     }
 }
 

@@ -225,6 +225,10 @@ impl Api {
             object["status"] = call.body["status"].clone();
         } else if call.merge {
             object["metadata"]["finalizers"] = asked["finalizers"].clone();
+        } else if call.key.0 == "topologies" {
+            if let Err(code) = self.apply_numbers(call, &mut object) {
+                return failure(code, "Conflict");
+            }
         } else {
             let uid = object["metadata"]["uid"].clone();
             object = call.body.clone();
@@ -233,6 +237,45 @@ impl Api {
         let written = self.put(call.key.clone(), object);
         self.collect();
         (StatusCode::OK, written)
+    }
+
+    /// Server-side apply, as far as numbers of tasks go: of what another manager has set it is a
+    /// conflict.
+    fn apply_numbers(&mut self, call: &Call, object: &mut Value) -> Result<(), u16> {
+        let manager = call.query.split('&').find_map(|part| part.strip_prefix("fieldManager="));
+        let manager = manager.unwrap_or_default();
+        if call.query.contains("force") {
+            self.broken.push(format!("{manager} forces"));
+        }
+        let before = object["spec"].clone();
+        let asked = call.body["spec"]["bolts"].as_array().cloned().unwrap_or_default();
+        let entries = object["metadata"]["managedFields"].as_array().cloned().unwrap_or_default();
+        for bolt in object["spec"]["bolts"].as_array_mut().into_iter().flatten() {
+            let name = bolt["name"].as_str().unwrap().to_owned();
+            let (ours, others): (Vec<&Value>, Vec<&Value>) = entries
+                .iter()
+                .filter(|entry| manages(entry, &name))
+                .partition(|entry| entry["manager"] == manager);
+            let theirs = !others.is_empty();
+            let Some(asked) = asked.iter().find(|asked| asked["name"] == bolt["name"]) else {
+                if !ours.is_empty() && !theirs {
+                    bolt.as_object_mut().unwrap().remove("parallelism");
+                }
+                continue;
+            };
+            if theirs && bolt["parallelism"] != asked["parallelism"] {
+                return Err(409);
+            }
+            bolt["parallelism"] = asked["parallelism"].clone();
+        }
+        let others = entries.into_iter().filter(|entry| entry["manager"] != manager);
+        let ours = managed_by(manager, &call.body["spec"]);
+        object["metadata"]["managedFields"] = others.chain([ours]).collect();
+        if object["spec"] != before {
+            let generation = object["metadata"]["generation"].as_u64().unwrap_or(0) + 1;
+            object["metadata"]["generation"] = generation.into();
+        }
+        Ok(())
     }
 
     fn delete(&mut self, call: &Call) -> Answer {
@@ -319,6 +362,26 @@ impl Api {
             }
         }
     }
+}
+
+fn key_of(bolt: &str) -> String {
+    format!("k:{}", json!({"name": bolt}))
+}
+
+/// Whether an entry of `managedFields` has the number of tasks of a bolt.
+pub(crate) fn manages(entry: &Value, bolt: &str) -> bool {
+    entry["fieldsV1"]["f:spec"]["f:bolts"][key_of(bolt)]["f:parallelism"].is_object()
+}
+
+/// What a manager manages who sets this spec, as far as numbers of tasks go.
+pub(crate) fn managed_by(manager: &str, spec: &Value) -> Value {
+    let mut fields = json!({});
+    for bolt in spec["bolts"].as_array().into_iter().flatten() {
+        let numbered = !bolt["parallelism"].is_null();
+        let of = if numbered { json!({"f:parallelism": {}}) } else { json!({}) };
+        fields[key_of(bolt["name"].as_str().unwrap())] = of;
+    }
+    json!({"manager": manager, "operation": "Apply", "fieldsV1": {"f:spec": {"f:bolts": fields}}})
 }
 
 fn record_in(map: &Value) -> Option<Value> {

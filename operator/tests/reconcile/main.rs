@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod api;
+mod autoscale;
 mod world;
 
 use api::Mishap;
@@ -29,10 +30,16 @@ enum Change {
     PodsAdded,
     PodsTakenAway,
     PodsMadeOtherwise,
+    Autoscaled,
 }
 
-const CHANGES: [Change; 4] =
-    [Change::Created, Change::PodsAdded, Change::PodsTakenAway, Change::PodsMadeOtherwise];
+const CHANGES: [Change; 5] = [
+    Change::Created,
+    Change::PodsAdded,
+    Change::PodsTakenAway,
+    Change::PodsMadeOtherwise,
+    Change::Autoscaled,
+];
 
 /// A world in which the change has just happened, and nobody has looked since.
 async fn after(change: Change) -> World {
@@ -47,6 +54,7 @@ async fn after(change: Change) -> World {
         Change::PodsAdded => world.apply(spec(3, "a")),
         Change::PodsTakenAway => world.apply(spec(1, "a")),
         Change::PodsMadeOtherwise => world.apply(spec(2, "b")),
+        Change::Autoscaled => world.apply(autoscale::spec(json!({"min": 2, "max": 4}))),
     }
     world
 }

@@ -1,6 +1,6 @@
 //! An operator with the model of an API server: it looks, dies, comes back, and sees late.
 
-use crate::api::{Key, Mishap, Server, names_of};
+use crate::api::{Key, Mishap, Server, managed_by, names_of};
 use egret_operator::{
     context::{Context, Guarded, Runs, Settings},
     events::Events,
@@ -21,6 +21,8 @@ use tokio::sync::mpsc;
 
 const NAMESPACE: &str = "ns";
 const OPERATOR: &str = "egret-system";
+/// Field manager of users.
+pub(crate) const USER: &str = "kubectl-client-side-apply";
 
 /// The operator as it is now, and the server that outlives it.
 pub(crate) struct World {
@@ -96,17 +98,62 @@ impl World {
 
     /// A user applies the topology.
     pub(crate) fn apply(&self, spec: Value) {
-        let mut api = self.server.lock();
-        let there = api.objects.get(&World::key()).cloned();
+        let there = self.snapshot();
         let mut object = there.unwrap_or_else(|| {
             json!({"apiVersion": "egret.dev/v1alpha1", "kind": "Topology", "metadata": {
                 "name": "t", "namespace": NAMESPACE, "uid": "topology-uid", "generation": 0,
             }})
         });
+        // As `kubectl apply` does of what has lists: they are replaced whole.
+        object["metadata"]["managedFields"] = json!([managed_by(USER, &spec)]);
         object["spec"] = spec;
+        self.put(object);
+    }
+
+    /// The same with `--server-side`: what others have set and the manifest leaves out stays.
+    pub(crate) fn apply_server_side(&self, mut spec: Value) {
+        let mut object = self.topology();
+        let managed = managed_by(USER, &spec);
+        for bolt in spec["bolts"].as_array_mut().into_iter().flatten() {
+            let mut there = object["spec"]["bolts"].as_array().into_iter().flatten();
+            let there = there.find(|there| there["name"] == bolt["name"]).cloned();
+            if let Some(there) = there.filter(|_| bolt["parallelism"].is_null()) {
+                bolt["parallelism"] = there["parallelism"].clone();
+            }
+        }
+        let entries = object["metadata"]["managedFields"].as_array().cloned().unwrap_or_default();
+        let others = entries.into_iter().filter(|entry| entry["manager"] != USER);
+        object["metadata"]["managedFields"] = others.chain([managed]).collect();
+        object["spec"] = spec;
+        self.put(object);
+    }
+
+    /// Somebody has changed the topology.
+    fn put(&self, mut object: Value) {
         let generation = object["metadata"]["generation"].as_u64().unwrap_or(0) + 1;
         object["metadata"]["generation"] = generation.into();
-        api.put(World::key(), object);
+        self.server.lock().put(World::key(), object);
+    }
+
+    /// Whoever led has decided something, recorded it, and died.
+    pub(crate) fn decide(&mut self, change: impl FnOnce(&mut Value)) {
+        let mut api = self.server.lock();
+        let mut record = api.record().unwrap();
+        change(&mut record);
+        let maps = api
+            .objects
+            .iter()
+            .find(|(key, map)| key.0 == "configmaps" && map["data"]["record.json"].is_string());
+        let (key, mut map) = maps.map(|(key, map)| (key.clone(), map.clone())).unwrap();
+        map["data"]["record.json"] = record.to_string().into();
+        api.put(key, map);
+        drop(api);
+        self.restart();
+    }
+
+    /// The topology as it is.
+    pub(crate) fn topology(&self) -> Value {
+        self.server.lock().objects[&World::key()].clone()
     }
 
     /// A user deletes it.

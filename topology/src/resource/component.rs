@@ -1,7 +1,7 @@
 //! Spouts and bolts as they are written in the resource.
 
-use super::{EnvFrom, EnvSource, VolumeMount, one};
-use crate::{duration::Duration, quantity::Quantity, stream::DEFAULT_STREAM};
+use super::{Autoscale, EnvFrom, EnvSource, VolumeMount, one};
+use crate::{duration::Duration, limits, quantity::Quantity, stream::DEFAULT_STREAM};
 use serde::{Deserialize, Serialize};
 
 /// A spout as written.
@@ -50,9 +50,9 @@ pub struct Spout {
 pub struct Bolt {
     /// Name, unique among spouts and bolts.
     pub name: String,
-    /// Number of tasks.
-    #[serde(default = "one")]
-    pub parallelism: i64,
+    /// Number of tasks; left out, 1, or with `autoscale` what that finds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parallelism: Option<i64>,
     /// Name registered in the image; by default the component's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub component: Option<String>,
@@ -83,6 +83,24 @@ pub struct Bolt {
     /// Interval of tick tuples; without it there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tick: Option<Duration>,
+    /// On a cluster, how many tasks it may be given by what is measured; a local run has `min`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub autoscale: Option<Autoscale>,
+}
+
+impl Spout {
+    fn tasks(&self) -> i64 {
+        self.parallelism
+    }
+}
+
+impl Bolt {
+    /// As many as are asked for, else as few as it may have.
+    fn tasks(&self) -> i64 {
+        let least = self.autoscale.as_ref().map_or_else(one, |autoscale| autoscale.min);
+        // What is wrong with that is said of that.
+        self.parallelism.unwrap_or(least.clamp(1, limits::MAX_PARALLELISM.into()))
+    }
 }
 
 /// What spouts and bolts have in common.
@@ -108,7 +126,7 @@ macro_rules! common {
             pub fn common(&self) -> Common<'_> {
                 Common {
                     name: &self.name,
-                    parallelism: self.parallelism,
+                    parallelism: self.tasks(),
                     component: self.component.as_deref(),
                     image: self.image.as_deref(),
                     config: &self.config,

@@ -1,9 +1,9 @@
 //! What can be said of one component alone: its numbers, config, resources and environment.
 
-use super::{Draft, Problems, environment, names};
+use super::{Draft, Problems, autoscale, environment, names};
 use crate::{
     limits,
-    logical::{Amounts, LogicalComponent},
+    logical::{Amounts, ComponentOnCluster, LogicalComponent},
     resource::{self, Resources, Spec},
 };
 use serde_json::Value;
@@ -42,7 +42,10 @@ pub(super) fn check(draft: &Draft<'_>, spec: &Spec, problems: &mut Problems) -> 
         requests,
         limits,
         env: environment::literals(&field("env"), common.env, problems),
-        on_cluster: environment::on_cluster(&draft.path, common, &spec.volumes, problems),
+        on_cluster: ComponentOnCluster {
+            autoscale: autoscale::check(draft, spec, problems),
+            ..environment::on_cluster(&draft.path, common, &spec.volumes, problems)
+        },
     }
 }
 

@@ -58,6 +58,7 @@ pub(super) fn on_cluster(
         env: common.env.iter().filter_map(sourced).collect(),
         env_from: common.env_from.to_vec(),
         volume_mounts: common.volume_mounts.to_vec(),
+        autoscale: None,
     }
 }
 

@@ -400,3 +400,73 @@ fn a_plan_asks_for_no_tracing_if_nothing_is_sampled() {
     assert_eq!(traced(0.0), None);
     assert_eq!(traced(0.25).unwrap().sample_rate, 0.25);
 }
+
+#[test]
+fn what_a_bolt_may_be_given_is_checked() {
+    let autoscaled = |autoscale: Value| {
+        let said = problems(|spec| spec["bolts"][0]["autoscale"] = autoscale.clone());
+        said.join("\n")
+    };
+    assert_eq!(autoscaled(json!({"max": 8})), "");
+    let all = json!({"min": 2, "max": 8, "targetUtilization": 0.5, "latency": "200ms",
+                     "cooldown": "1m", "dryRun": true});
+    assert_eq!(autoscaled(all), "");
+    for (wrong, words) in [
+        (json!({"max": 0}), "spec.bolts[0].autoscale.max: 0 is not in the range from 1 to 4096"),
+        (
+            json!({"min": 3, "max": 2}),
+            "spec.bolts[0].autoscale.min: 3 is more than `max`, which is 2",
+        ),
+        (
+            json!({"max": 2, "targetUtilization": 1.0}),
+            "spec.bolts[0].autoscale.targetUtilization: 1 is not in the range from 0.1 to 0.95",
+        ),
+        (
+            json!({"max": 2, "cooldown": "29s"}),
+            "spec.bolts[0].autoscale.cooldown: `29s` is less than 30 s",
+        ),
+        (json!({"max": 2, "latency": "soon"}), "spec.bolts[0].autoscale.latency: "),
+        (json!({"max": 4096}), ""),
+    ] {
+        let said = autoscaled(wrong);
+        assert!(said.starts_with(words), "{words}\n{said}");
+    }
+}
+
+#[test]
+fn more_tasks_must_share_work_and_fewer_must_fill_the_pods() {
+    let said = problems(|spec| spec["bolts"][2]["autoscale"] = json!({"max": 2}));
+    assert!(
+        said[0].contains("grouped by `All` or `Global`: more tasks would share no"),
+        "{said:?}"
+    );
+    let said = problems(|spec| {
+        spec["delivery"] = json!("AtMostOnce");
+        spec["bolts"][0]["autoscale"] = json!({"max": 2, "latency": "1s"});
+    });
+    assert!(said[0].starts_with("spec.bolts[0].autoscale.latency: no tuple tree"), "{said:?}");
+    let said = problems(|spec| {
+        spec["pods"] = json!(8);
+        spec["bolts"][0]["autoscale"] = json!({"max": 4});
+    });
+    assert!(said[0].contains("8 pods are more than the 7 tasks"), "{said:?}");
+    let said = problems(|spec| {
+        spec["bolts"][0]["autoscale"] = json!({"max": 4096});
+        spec["bolts"][1]["autoscale"] = json!({"max": 4096});
+    });
+    assert!(said[0].contains("8195 tasks are too many"), "{said:?}");
+}
+
+#[test]
+fn a_bolt_without_a_number_has_the_least_that_it_may_be_given() {
+    let mut spec = word_count();
+    spec["bolts"][0] = json!({"name": "split", "inputs": [{"from": "lines"}],
+                              "autoscale": {"min": 2, "max": 6}});
+    let logical = validate(&resource(spec), &catalog()).unwrap();
+    let split = logical.component("split").unwrap();
+    assert_eq!(split.parallelism, 2);
+    let autoscale = split.on_cluster.autoscale.unwrap();
+    assert_eq!((autoscale.min, autoscale.max, autoscale.cooldown_ms), (2, 6, 180_000));
+    assert_eq!((autoscale.target_utilization, autoscale.latency_ms), (0.7, None));
+    assert!(!autoscale.dry_run);
+}

@@ -135,6 +135,27 @@ fn topologies() -> Row {
                 "How many topologies do not come to work until somebody does something, by what.",
                 &[("sum by (reason) (egret_topology_blocked{n})", "{{reason}}")],
             ),
+            Panel::new(
+                Lines,
+                "Autoscaled: tasks",
+                "short",
+                "Tasks that autoscaled components shall have, and with dryRun would have.",
+                &[(
+                    "sum by (namespace, topology, component) (egret_autoscale_wanted_tasks{n})",
+                    "{{namespace}}/{{topology}} {{component}}",
+                )],
+            ),
+            Panel::new(
+                Lines,
+                "Autoscaled: work",
+                "percentunit",
+                "Share of the time in which their tasks work, of which that number is made.",
+                &[(
+                    "sum by (namespace, topology, component) \
+                     (egret_autoscale_utilization_ratio{n})",
+                    "{{namespace}}/{{topology}} {{component}}",
+                )],
+            ),
         ],
     }
 }

@@ -112,7 +112,7 @@ impl Page {
     /// The limits of a field, and of what a list or map of it holds.
     fn bounds(&mut self, field: &Value) -> String {
         let mut bounds = Vec::new();
-        let number = |key: &str| field.get(key).and_then(Value::as_u64);
+        let number = |key: &str| field.get(key).filter(|value| value.is_number());
         for (least, most, of) in [
             ("minimum", "maximum", ""),
             ("minLength", "maxLength", " characters"),

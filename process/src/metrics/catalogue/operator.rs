@@ -30,6 +30,16 @@ super::metrics! {
         "1 for the reason why the topology does not come to work until somebody does something: \
          `ConfigMissing`, `Crashing`, `ImageUnavailable`, `PlanRefused`, `PodsUnschedulable`."),
         "", "";
+    AUTOSCALE_WANTED = Gauge("egret_autoscale_wanted_tasks",
+        ["namespace", "topology", "component"], "tasks",
+        "Tasks that an autoscaled component shall have, and with `dryRun` would have. The status \
+         of the topology says why."),
+        "", "";
+    AUTOSCALE_UTILIZATION = Gauge("egret_autoscale_utilization_ratio",
+        ["namespace", "topology", "component"], "0 to 1",
+        "Share of the last half minute in which its tasks worked, waiting to emit left out: what \
+         that number is made of. None while nothing is decided."),
+        "", "";
     CERTIFICATE_EXPIRY = Gauge("egret_certificate_expiry_timestamp_seconds",
         ["namespace", "topology"], "seconds",
         "When the first certificate of the topology's pods ends, since 1970. They are renewed \
