@@ -40,6 +40,6 @@ bench *args:
 deny:
     cargo deny check bans licenses sources
 
-# one fuzz target for a while (needs nightly and cargo-fuzz): `just fuzz data 60`
-fuzz target seconds="60":
-    cd wire/fuzz && mkdir -p corpus/{{target}} && cargo +nightly fuzz run {{target}} corpus/{{target}} seeds/{{target}} -- -max_total_time={{seconds}}
+# every decoder under libFuzzer (needs a C++ compiler): `just fuzz --seconds 60 --target data`
+fuzz *args:
+    cargo xtask fuzz {{args}}

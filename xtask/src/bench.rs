@@ -21,7 +21,7 @@ pub(crate) fn run(root: &Path, args: &[&str]) -> Result<String, String> {
 }
 
 /// Its output goes where ours does: it shows how far it is.
-fn finish(root: &Path, command: &mut Command) -> Result<(), String> {
+pub(crate) fn finish(root: &Path, command: &mut Command) -> Result<(), String> {
     let status = command.current_dir(root).stdin(Stdio::null()).status();
     match status {
         Ok(status) if status.success() => Ok(()),

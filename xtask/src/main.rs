@@ -5,6 +5,7 @@ mod browser;
 mod charts;
 mod dashboards;
 mod e2e;
+mod fuzz;
 mod images;
 mod manifests;
 mod metrics;
@@ -20,13 +21,15 @@ usage: cargo xtask test [--only STAGE]...   run all checks, or these stages of t
        cargo xtask images [--out DIRECTORY] build the images as OCI archives
        cargo xtask image PACKAGE IMAGE:TAG  build one of components of your own likewise
        cargo xtask manifests [--check]      write what is generated from resource and chart
-       cargo xtask bench [--help] [...]     measure Egret beside its peers";
+       cargo xtask bench [--help] [...]     measure Egret beside its peers
+       cargo xtask fuzz [--seconds N] [--target T]...  feed every decoder with libFuzzer";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     let outcome = match &words[..] {
         ["bench", rest @ ..] => bench::run(&root(), rest),
+        ["fuzz", rest @ ..] => fuzz::run(&root(), rest),
         ["images", rest @ ..] => images::run(&root(), rest),
         ["image", rest @ ..] => images::run_one(&root(), rest),
         ["manifests", rest @ ..] => manifests::run(&root(), rest),

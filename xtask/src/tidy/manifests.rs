@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 const HOUSES: [&str; 3] = ["operator", "stream-manager", "instance"];
 
 /// Whatever stands at the end of the line: nothing may be built on it.
-const LEAVES: [&str; 5] = ["cli", "sim", "e2e", "bench", "xtask"];
+const LEAVES: [&str; 6] = ["cli", "sim", "e2e", "bench", "fuzz", "xtask"];
 
 /// Examples stand for the crate of a user, and the command line runs one of them in its tests.
 const EXAMPLES: &str = "examples";

@@ -1,8 +1,0 @@
-//! Any bytes, as a value.
-#![no_main]
-
-#[allow(dead_code, reason = "each target uses one of them")]
-#[path = "../decoders.rs"]
-mod decoders;
-
-libfuzzer_sys::fuzz_target!(|input: &[u8]| decoders::value(input));
