@@ -51,7 +51,7 @@ pub(crate) fn resource(input: &[u8]) {
     for packed in &record.packing.pods {
         let built = build::pod(&of, packed);
         assert!(built.is_none_or(|pod| pod["kind"] == "Pod"));
-        let _ = digest::pod(&logical, packed, &record.images);
+        let _ = digest::pod(&logical, packed);
     }
     let mut again = record.clone();
     pack::take_over(&mut again, &logical, &images).expect("it can be packed");
@@ -87,6 +87,7 @@ fn told(plan: &PlanIndex, flow: &Flow, answers: &Answers) {
         flow: Some(flow),
         plan_refused: answers.refused.as_deref(),
         stuck: holder(plan, answers),
+        autoscale: Vec::new(),
     };
     let told = status(&report);
     assert!(told.conditions.iter().all(|condition| condition.message.len() < 64 << 10));
