@@ -227,6 +227,7 @@ fn add(sum: &mut TaskReport, life: &TaskReport) {
     sum.outbox_bytes = life.outbox_bytes;
     sum.usage = life.usage;
     sum.phase = life.phase;
+    sum.leaving = life.leaving;
     sum.unfinished = life.unfinished;
     sum.heard = life.heard;
     sum.blocked_on = life.blocked_on;

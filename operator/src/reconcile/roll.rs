@@ -244,7 +244,7 @@ impl Turn<'_> {
 pub(super) fn planned(record: &Record, logical: &Logical, others: &Others) -> plan::Rolling {
     let mut rolling = plan::Rolling {
         draining: record.rollout.iter().flat_map(Rollout::draining).collect(),
-        others: Vec::new(),
+        ..plan::Rolling::default()
     };
     let mut of = BTreeMap::<&str, Vec<TaskId>>::new();
     for (task, component) in others {
