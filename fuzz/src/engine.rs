@@ -46,7 +46,9 @@ impl Engine {
         build.current_dir(home.join("engine"));
         build.env("CARGO_TARGET_DIR", &work).env("RUSTFLAGS", FLAGS);
         if !build.stdin(Stdio::null()).status()?.success() {
-            return Err(io::Error::other("the fuzzer was not built, as said above (it needs a C++ compiler)"));
+            return Err(io::Error::other(
+                "the fuzzer was not built, as said above (it needs a C++ compiler)",
+            ));
         }
         let program = work.join(host).join("release/egret-fuzz-engine");
         Ok(Engine { program, work })

@@ -26,9 +26,6 @@ use tokio::{
 /// How long the end of the last link may take.
 pub(crate) const GOODBYE: Duration = Duration::from_secs(1);
 
-/// How long a task that is replaced may take to close.
-const LEAVE_WITHIN: Duration = Duration::from_secs(3);
-
 /// How long the stream manager may take to hear that the link is closed. A restart waits for it.
 const FAREWELL: Duration = Duration::from_millis(10);
 
@@ -63,10 +60,7 @@ async fn keep_linked(
 ) -> Option<TaskEnded> {
     let mut backoff = Backoff::new(dialer.incarnation.0);
     let mut registration = Some(registration);
-    let leaves = async {
-        shared.leave.notified().await;
-        sleep(LEAVE_WITHIN).await;
-    };
+    let leaves = shared.overstays();
     tokio::pin!(leaves);
     loop {
         if let Some(current) = registration.take() {
@@ -121,6 +115,7 @@ async fn keep_linked(
                 // Another process runs a newer life of this task.
                 Err(Unregistered::Outdated(_)) => return None,
             },
+            () = &mut leaves => return Some(TaskEnded::Closed),
             ended = &mut task_ended => return ended.ok(),
         }
     }

@@ -29,6 +29,7 @@ mod bridge;
 mod control;
 mod entry;
 mod gateway_loop;
+mod leave;
 mod log_level;
 mod options;
 mod profile;

@@ -46,6 +46,9 @@ pub struct RunOptions {
     /// Which of all pods of the topology its own is, so that its lives come after those of others
     #[arg(long, env = "EGRET_BIRTH", default_value_t = 0)]
     pub birth: u32,
+    /// How long it has to end once it is asked to, in seconds; without it, it ends at once
+    #[arg(long, env = "EGRET_GRACE_SECONDS")]
+    pub grace: Option<u64>,
     /// Exit when this process is no longer the parent
     #[arg(long)]
     pub parent_pid: Option<u32>,

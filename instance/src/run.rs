@@ -5,6 +5,7 @@ use crate::{
     bridge::Bridge,
     control::Outgoing,
     gateway_loop::{self, GOODBYE, Shared},
+    leave::{self, Terminate},
     options::RunOptions,
     task_thread::{self, Clock, TaskEnded},
 };
@@ -28,7 +29,7 @@ use std::{
     collections::BTreeMap,
     rc::Rc,
     sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tokio::{sync::oneshot, task::LocalSet, time::timeout};
 
@@ -111,10 +112,29 @@ async fn compose(registry: Registry, options: &RunOptions) -> Result<Ended, Stri
         task: TaskId(options.task),
         incarnation: Incarnation::beginning(options.birth, wall_ms(), None),
     };
+    let grace = options.grace.map(|seconds| Terminate::listen(Duration::from_secs(seconds)));
+    let mut terminate = grace.transpose().map_err(|error| format!("SIGTERM: {error}"))?;
+    let asked = async {
+        match &mut terminate {
+            Some(terminate) => terminate.asked().await,
+            None => std::future::pending().await,
+        }
+    };
+    let first = tokio::select! {
+        first = first_registration(&mut dialer) => first?,
+        // It has done nothing yet.
+        () = asked => return Ok(Ended::Closed),
+    };
+    tracing::info!(incarnation = %dialer.incarnation, "registered");
+    start(registry, dialer, first, terminate.map(|it| (it, PodId(options.pod)))).await
+}
+
+/// Tries until the stream manager takes it.
+async fn first_registration(dialer: &mut Dialer) -> Result<Registration, String> {
     let mut backoff = Backoff::new(dialer.incarnation.0);
-    let first = loop {
+    loop {
         match dialer.register().await {
-            Ok(registration) => break registration,
+            Ok(registration) => return Ok(registration),
             Err(Unregistered::Outdated(newest)) => {
                 dialer.incarnation = Incarnation(newest.0.saturating_add(1));
             }
@@ -124,9 +144,7 @@ async fn compose(registry: Registry, options: &RunOptions) -> Result<Ended, Stri
                 tokio::time::sleep(backoff.delay()).await;
             }
         }
-    };
-    tracing::info!(incarnation = %dialer.incarnation, "registered");
-    start(registry, dialer, first).await
+    }
 }
 
 /// Starts the user's thread and runs the gateway until the task has ended.
@@ -134,6 +152,7 @@ async fn start(
     registry: Registry,
     dialer: Dialer,
     registration: Registration,
+    terminate: Option<(Terminate, PodId)>,
 ) -> Result<Ended, String> {
     let (task, incarnation) = (dialer.task, dialer.incarnation);
     let plan = registration.plan.clone();
@@ -189,8 +208,10 @@ async fn start(
         return Ok(ended);
     };
     let gateway = Gateway::new(&plan, task, incarnation, budget, stats, metrics);
-    let (outgoing, definition) = (Outgoing::default(), plan.definition(task));
-    let shared = Rc::new(Shared::new(task, gateway, bridge, clock, outgoing, definition));
+    let shared = Rc::new(Shared::new(task, gateway, bridge, clock, plan));
+    if let Some((terminate, pod)) = terminate {
+        tokio::task::spawn_local(leave::follow(shared.clone(), terminate, pod));
+    }
     Ok(match gateway_loop::run(shared.clone(), dialer, registration, task_ended).await {
         Some(TaskEnded::Closed) if shared.again.get() => Ended::Again,
         Some(outcome) => user(Ok(outcome)),

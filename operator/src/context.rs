@@ -149,6 +149,10 @@ pub struct Run {
     pub applied: Option<(String, Instant)>,
     /// Names of its pods when something was last decided: who is missing since has vanished.
     pub lived: BTreeSet<String>,
+    /// When this operator first looked at it, in milliseconds since 1970.
+    pub began: u64,
+    /// When pods that are asked to end were last linked, in milliseconds since 1970.
+    pub heard: BTreeMap<PodId, u64>,
     /// When something was last decided, in milliseconds since 1970.
     pub looked: u64,
     /// Names of pods that were to pull an image, and were refused.

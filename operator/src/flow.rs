@@ -95,7 +95,8 @@ impl Flow {
         if plan.is_spout(task.task) {
             self.spouts_off &= !matches!(total.phase, Phase::Starting | Phase::Active);
         }
-        if matches!(total.phase, Phase::Ended | Phase::Closed) {
+        // One whose pod goes has closed, and another goes on with its input.
+        if matches!(total.phase, Phase::Ended | Phase::Closed) && !total.leaving {
             self.ended += 1;
         }
         if task.connected && total.phase != Phase::Starting {

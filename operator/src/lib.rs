@@ -24,6 +24,7 @@ pub mod fetch;
 pub mod flow;
 pub mod history;
 pub mod identities;
+pub mod leave;
 pub mod metrics;
 pub mod names;
 pub mod nodes;

@@ -18,6 +18,8 @@ pub const PULLS_FOR: &str = "egret.dev/pulls-for";
 pub const CA_OF: &str = "egret.dev/ca-of";
 /// Variable that tells processes which of all pods of the topology theirs is.
 pub const BIRTH: &str = "EGRET_BIRTH";
+/// Variable that tells instances how long they have to end once they are asked to, in seconds.
+pub const GRACE: &str = "EGRET_GRACE_SECONDS";
 /// Annotation with the life of a pod.
 pub const LIFE: &str = "egret.dev/life";
 /// Annotation with the definition that a pod was made of.

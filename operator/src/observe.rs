@@ -33,6 +33,10 @@ pub struct ObservedPod {
     /// Why it will never do all its work again, if so: it was evicted, its node is lost, or a task
     /// has exited as if that were planned.
     pub ended: Option<String>,
+    /// All its containers run.
+    pub started: bool,
+    /// None of its tasks runs any more, however they ended.
+    pub over: bool,
     /// Its stream manager is ready.
     pub ready: bool,
     /// Every task has exited as planned.
@@ -111,6 +115,8 @@ pub fn pod(pod: &Pod) -> Option<ObservedPod> {
             .as_ref()
             .map(|by| u64::try_from(by.0.as_millisecond()).unwrap_or(0)),
         ended: ended(&status),
+        started: has_started(pod.spec.as_ref(), containers),
+        over: !containers.is_empty() && containers.iter().all(has_ended),
         ready: condition("Ready").is_some_and(|ready| ready.status == "True"),
         exited: phase == "Succeeded"
             || (!containers.is_empty() && containers.iter().all(has_exited)),
@@ -179,6 +185,18 @@ fn ended(status: &PodStatus) -> Option<String> {
     (phase == "Succeeded").then(|| "all its containers have exited".to_owned())
 }
 
+fn has_started(spec: Option<&PodSpec>, containers: &[ContainerStatus]) -> bool {
+    let runs = |status: &ContainerStatus| {
+        status.state.as_ref().is_some_and(|state| state.running.is_some())
+    };
+    let all = spec.is_some_and(|spec| spec.containers.len() == containers.len());
+    all && !containers.is_empty() && containers.iter().all(runs)
+}
+
+fn has_ended(container: &ContainerStatus) -> bool {
+    container.state.as_ref().is_some_and(|state| state.terminated.is_some())
+}
+
 fn has_exited(container: &ContainerStatus) -> bool {
     let terminated = container.state.as_ref().and_then(|state| state.terminated.as_ref());
     terminated.is_some_and(|terminated| terminated.exit_code == 0)
@@ -238,6 +256,28 @@ mod tests {
         assert!(with(&[0, 0]));
         assert!(!with(&[0, 1]));
         assert!(!with(&[]));
+    }
+
+    #[test]
+    fn a_pod_has_started_when_all_its_tasks_run_and_is_over_when_none_does() {
+        let with = |states: &[Value]| {
+            let containers: Vec<Value> = states.iter().cloned().map(container).collect();
+            let value = json!({
+                "metadata": {"name": "t-1-2", "uid": "p", "labels": {"egret.dev/pod": "1"}},
+                "spec": {"containers": [{"name": "a-0"}, {"name": "b-0"}]},
+                "status": {"containerStatuses": containers},
+            });
+            let seen = pod(&serde_json::from_value(value).unwrap()).unwrap();
+            (seen.started, seen.over)
+        };
+        let (runs, waits) = (json!({"running": {}}), json!({"waiting": {"reason": "x"}}));
+        let ended = json!({"terminated": {"exitCode": 137}});
+        assert_eq!(with(&[]), (false, false));
+        assert_eq!(with(std::slice::from_ref(&runs)), (false, false), "one is not told of yet");
+        assert_eq!(with(&[runs.clone(), waits]), (false, false));
+        assert_eq!(with(&[runs.clone(), runs.clone()]), (true, false));
+        assert_eq!(with(&[runs, ended.clone()]), (false, false));
+        assert_eq!(with(&[ended.clone(), ended]), (false, true));
     }
 
     #[test]

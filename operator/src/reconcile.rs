@@ -6,6 +6,7 @@ mod carry_out;
 mod decide;
 mod history;
 mod keep;
+mod leave;
 mod lost;
 mod roll;
 mod scale;
@@ -158,6 +159,9 @@ async fn look(topology: &Topology, context: &Context) -> Result<(Action, Outcome
     let mut run = run.lock().await;
     let hands_off = hands_off && !deleting;
     let told = std::mem::replace(&mut run.hands_off, hands_off);
+    if run.began == 0 {
+        run.began = now_ms();
+    }
     if hands_off {
         // Pods go on having news: it is told once.
         if !told {
@@ -279,6 +283,7 @@ impl Turn<'_> {
         let leaving = seen.pods.iter().any(|pod| pod.terminating);
         let rolls = record.rollout.as_ref().is_some_and(|rollout| !rollout.held);
         let rolls = rolls || record.upgrade.is_some();
+        let leaving = leaving || !record.leaves.is_empty();
         let next = if leaving || rolls { SOON } else { STEADY };
         Ok((next_look(stage, refused.is_some(), next), outcome))
     }

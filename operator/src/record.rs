@@ -4,7 +4,7 @@
 //! an operator with an old copy can decide nothing. Everything here is pure: a decision is a new
 //! record, and whoever reads it again does the same.
 
-use crate::{autoscale::Scaled, rollout::Rollout, upgrade::Upgrade};
+use crate::{autoscale::Scaled, leave::Leave, rollout::Rollout, upgrade::Upgrade};
 use egret_topology::{
     id::{Epoch, PodId, TaskId},
     packing_plan::PackingPlan,
@@ -164,6 +164,9 @@ pub struct Record {
     /// A stream manager that did not work, and is not tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused_upgrade: Option<RefusedUpgrade>,
+    /// Pods that are asked to end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leaves: Vec<Leave>,
     /// What did not work, and is not tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejected: Option<Rejected>,
@@ -326,6 +329,15 @@ impl Record {
         }
     }
 
+    /// A pod is asked to end. If its predecessor still has its place it never had it.
+    pub fn leave(&mut self, leave: Leave) {
+        match self.leaves.iter_mut().find(|before| before.pod == leave.pod) {
+            Some(before) if before.keeps_place() => {}
+            Some(before) => *before = leave,
+            None => self.leaves.push(leave),
+        }
+    }
+
     /// A pod that ends by itself again and again, and why.
     pub fn ends_again(&self, now: u64) -> Option<&Ends> {
         let lately = |ends: &&Ends| now < ends.at.saturating_add(LATELY_MS);
@@ -374,6 +386,7 @@ impl Record {
             pod.begin(&mut self.births);
             pod.address = None;
         }
+        self.leaves.clear();
         self.ends = None;
     }
 

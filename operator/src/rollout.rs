@@ -225,6 +225,11 @@ impl Rollout {
         self.moving.iter().any(replacing)
     }
 
+    /// Whether a task is in the middle of it: its container may be another one any moment.
+    pub fn is_moving(&self, task: TaskId) -> bool {
+        self.moving.iter().any(|moving| moving.task == task)
+    }
+
     /// Tasks whose nodes pull an image.
     pub fn pulling(&self) -> impl Iterator<Item = TaskId> {
         let pulls = |moving: &&Moving| moving.step == Step::Pulling;

@@ -10,12 +10,8 @@
 //! was killed. Nothing is in flight through it then, so nothing is replayed.
 
 use crate::rollout::{PULL_AGAIN_MS, Pull};
-use egret_topology::{
-    id::{PodId, TaskId},
-    plan::PlanIndex,
-};
+use egret_topology::id::PodId;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
 
 /// For how long a new stream manager may take until it and all tasks of its pod work, in
 /// milliseconds: a kubelet makes the container within seconds, if it has the image.
@@ -192,12 +188,6 @@ impl Upgrade {
             ..Upgrade::default()
         };
     }
-}
-
-/// Spouts whose tuples can pass through a pod.
-pub fn spouts(plan: &PlanIndex, pod: PodId) -> BTreeSet<TaskId> {
-    let tasks = plan.plan().tasks.iter().map(|task| task.id);
-    tasks.filter(|task| plan.is_spout(*task) && plan.touches(*task, pod)).collect()
 }
 
 #[cfg(test)]

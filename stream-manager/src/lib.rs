@@ -13,6 +13,7 @@ mod files;
 mod holders;
 pub mod inspect;
 mod instance_link;
+mod leave;
 mod limits;
 mod links;
 mod manager;

@@ -26,6 +26,10 @@ pub(crate) const CONTROL_QUEUE: usize = 1024;
 /// How often state is written to disk, and gauges that nobody asks for are brought up to date.
 pub(crate) const TICK: Duration = Duration::from_secs(1);
 
+/// How long tasks that were asked to end wait for an operator that is not linked. It puts others in
+/// their place no sooner than twice that.
+pub(crate) const FORSAKEN: Duration = Duration::from_secs(5);
+
 /// How long the port of an earlier life is waited for.
 pub(crate) const REBIND: Duration = Duration::from_secs(3);
 

@@ -3,7 +3,7 @@
 use crate::{
     accept, admin,
     boot::{self, Error},
-    files, inspect, limits,
+    files, inspect, leave, limits,
     options::Options,
     plans,
 };
@@ -77,6 +77,7 @@ async fn serve(options: Options) -> Result<(), Error> {
     spawn_local(manager.clone().keep_time());
     spawn_local(files::keep_state(manager.clone()));
     spawn_local(accept::run(manager.clone()));
+    spawn_local(leave::watch(manager.clone()));
     spawn_local(manager.endpoint.clone().keep_renewed(manager.options.dir.join("identity")));
     plans::dial_new_peers(&manager);
     admin::serve(&manager)?;

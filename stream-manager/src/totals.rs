@@ -168,6 +168,11 @@ impl TaskTotals {
         self.connected
     }
 
+    /// Its process was asked to end, and works on.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.connected && self.live.leaving
+    }
+
     /// Lives after the first, by how the one before ended.
     pub(crate) fn restarts(&self) -> [(&'static str, u32); 3] {
         let lost = self.restarts.saturating_sub(self.after_error).saturating_sub(self.after_close);
@@ -227,6 +232,7 @@ fn add(sum: &mut TaskReport, life: &TaskReport) {
     sum.outbox_bytes = life.outbox_bytes;
     sum.usage = life.usage;
     sum.phase = life.phase;
+    sum.leaving = life.leaving;
     sum.unfinished = life.unfinished;
     sum.heard = life.heard;
     sum.blocked_on = life.blocked_on;

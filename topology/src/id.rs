@@ -39,6 +39,11 @@ impl Incarnation {
         let next = known.map_or(0, |known| known.0.saturating_add(1));
         Incarnation((birth | clock).max(next))
     }
+
+    /// Whether it began in the pod of this birth.
+    pub fn is_of(self, birth: u32) -> bool {
+        self.0 >> CLOCK_BITS == u64::from(birth).min((1 << (64 - CLOCK_BITS)) - 1)
+    }
 }
 
 /// The version of tasks and groupings. Frames of one epoch are never delivered in another.
@@ -92,6 +97,7 @@ mod tests {
         let before = Incarnation::beginning(7, NOW_MS, None);
         assert!(Incarnation::beginning(7, NOW_MS + 1, None) > before);
         assert!(Incarnation::beginning(7, NOW_MS - HOUR_MS, Some(before)) > before);
+        assert!(before.is_of(7) && !before.is_of(8) && !before.is_of(0));
         let last = Incarnation(u64::MAX);
         assert_eq!(Incarnation::beginning(7, NOW_MS, Some(last)), last, "and nothing panics");
     }

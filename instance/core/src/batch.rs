@@ -108,4 +108,6 @@ pub enum ToTask {
     Drain,
     /// It is replaced now: close, and say nothing more.
     Leave,
+    /// Its process is to end, whatever the plan says of all tasks: close.
+    Close,
 }

@@ -10,7 +10,7 @@ use crate::{
     guard::{Admission, Guard},
     outlet::Outlet,
     stats::Stats,
-    task::{SetupError, Step, TaskCore, UserError},
+    task::{Leaving, SetupError, Step, TaskCore, UserError},
 };
 use collector::{BoltCollector, Call};
 use egret_sdk::{Acking, Bolt, BoltOutput, Context, EmitError, Registry, Scratch, TaskId};
@@ -162,7 +162,8 @@ impl BoltTask {
             ToTask::Loss(scope) => self.lost(scope),
             ToTask::WhoHolds(root) => self.who_holds(root, outlet.now()),
             ToTask::Drain => self.core.drain = true,
-            ToTask::Leave => self.core.leaving = true,
+            ToTask::Leave => self.core.leaving = Leaving::Replaced,
+            ToTask::Close => self.core.leaving = Leaving::Closed,
         }
     }
 
@@ -174,7 +175,7 @@ impl BoltTask {
 
     /// Does the next piece of work.
     pub fn step(&mut self, outlet: &mut dyn Outlet) -> Result<Step, UserError> {
-        if self.core.state() == RunState::Stopped || self.core.leaving {
+        if self.core.state() == RunState::Stopped || self.core.leaving != Leaving::No {
             self.bolt.close();
             self.core.show_closed();
             self.pause(outlet);

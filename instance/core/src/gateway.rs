@@ -360,6 +360,8 @@ impl Gateway {
         let user = self.metrics.snapshot();
         TaskReport {
             phase: self.phase(),
+            // The core knows no process.
+            leaving: false,
             roots,
             emitted: totals.emitted,
             executed: totals.executed,
@@ -378,7 +380,6 @@ impl Gateway {
             process: self.stats.process().read(),
             inbox_bytes: self.budget.inbox_bytes() as u64,
             outbox_bytes: self.budget.outbox_bytes() as u64,
-            // The core knows no process.
             usage: None,
             position: position.map(|mut text| {
                 text.truncate(text.floor_char_boundary(POSITION_TEXT));

@@ -8,7 +8,7 @@ use crate::{
     pace::Pace,
     positions::Positions,
     stats::Stats,
-    task::{SetupError, Step, TaskCore, UserError},
+    task::{Leaving, SetupError, Step, TaskCore, UserError},
     tracker,
 };
 use egret_sdk::{
@@ -126,7 +126,8 @@ impl SpoutTask {
                 }
             }
             ToTask::Drain => self.core.drain = true,
-            ToTask::Leave => self.core.leaving = true,
+            ToTask::Leave => self.core.leaving = Leaving::Replaced,
+            ToTask::Close => self.core.leaving = Leaving::Closed,
             // A spout receives no data and holds no input.
             ToTask::Frame(..) | ToTask::WhoHolds(_) => {}
         }
@@ -140,7 +141,7 @@ impl SpoutTask {
 
     /// Does the next piece of work.
     pub fn step(&mut self, outlet: &mut dyn Outlet) -> Result<Step, UserError> {
-        if self.core.state() == RunState::Stopped || self.core.leaving {
+        if self.core.state() == RunState::Stopped || self.core.leaving != Leaving::No {
             self.spout.close();
             self.core.show_closed();
             self.pause(outlet);

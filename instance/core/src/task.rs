@@ -118,6 +118,16 @@ impl Task {
     }
 }
 
+/// Whether a task ends although the plan's state is not Stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Leaving {
+    No,
+    /// Its process begins anew, with something else.
+    Replaced,
+    /// Its process was asked to end.
+    Closed,
+}
+
 /// Emitter, acks, batch and counters of one task.
 pub(crate) struct TaskCore {
     pub(crate) task: TaskId,
@@ -139,8 +149,8 @@ pub(crate) struct TaskCore {
     pub(crate) ended: bool,
     /// All input that the task shall work off before it is replaced has come.
     pub(crate) drain: bool,
-    /// It is replaced now.
-    pub(crate) leaving: bool,
+    /// Whether it ends now, whatever the plan says of all tasks.
+    pub(crate) leaving: Leaving,
     /// The phase that was last handed over, or is about to be.
     phase: Phase,
 }
@@ -171,14 +181,14 @@ impl TaskCore {
             flusher: Flusher::new(incarnation),
             ended: false,
             drain: false,
-            leaving: false,
+            leaving: Leaving::No,
             phase: Phase::Starting,
         })
     }
 
     /// `close` was called. A task that is replaced has no end of its own.
     pub(crate) fn show_closed(&mut self) {
-        if !self.leaving {
+        if self.leaving != Leaving::Replaced {
             self.show(Phase::Closed);
         }
     }

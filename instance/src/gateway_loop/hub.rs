@@ -29,8 +29,15 @@ use std::{
     collections::HashMap,
     rc::Rc,
     sync::Arc,
+    time::Duration,
 };
-use tokio::sync::{Notify, oneshot::error::RecvError};
+use tokio::{
+    sync::{Notify, oneshot::error::RecvError, watch},
+    time::sleep,
+};
+
+/// How long a task that is replaced may take to close.
+const LEAVE_WITHIN: Duration = Duration::from_secs(3);
 
 /// What the local tasks of the I/O thread share.
 pub(crate) struct Shared {
@@ -54,6 +61,10 @@ pub(crate) struct Shared {
     /// It shall start anew, with something else.
     pub(crate) again: Cell<bool>,
     pub(super) leave: Notify,
+    /// This process was asked to end.
+    asked_to_end: Cell<bool>,
+    /// The plan in force.
+    plan: watch::Sender<PlanIndex>,
 }
 
 impl Shared {
@@ -62,15 +73,14 @@ impl Shared {
         gateway: Gateway,
         bridge: Arc<Bridge>,
         clock: Clock,
-        outgoing: Outgoing,
-        definition: Option<Definition>,
+        plan: PlanIndex,
     ) -> Shared {
         Shared {
             task,
             gateway: RefCell::new(gateway),
             bridge,
             clock,
-            outgoing: RefCell::new(outgoing),
+            outgoing: RefCell::default(),
             tell: Notify::new(),
             inbox_open: Notify::new(),
             writers: RefCell::default(),
@@ -78,9 +88,11 @@ impl Shared {
             open_writer: Notify::new(),
             told: Cell::default(),
             usage: Cell::default(),
-            definition,
+            definition: plan.definition(task),
             again: Cell::new(false),
             leave: Notify::new(),
+            asked_to_end: Cell::new(false),
+            plan: watch::Sender::new(plan),
         }
     }
 
@@ -167,13 +179,45 @@ impl Shared {
         }
         let other = plan.definition(self.task) != self.definition;
         let replaced = other && plan.is_draining(self.task);
-        self.gateway.borrow_mut().handle_plan(plan);
+        self.gateway.borrow_mut().handle_plan(plan.clone());
+        self.plan.send_replace(plan);
         if replaced && !self.again.replace(true) {
             tracing::info!("the plan has something else for this task: the process starts anew");
             self.bridge.push_events(vec![ToTask::Leave]);
             self.leave.notify_one();
         }
         self.follow_up();
+    }
+
+    /// The task that runs here.
+    pub(crate) fn task(&self) -> TaskId {
+        self.task
+    }
+
+    /// The plan in force, and those that follow.
+    pub(crate) fn plans(&self) -> watch::Receiver<PlanIndex> {
+        self.plan.subscribe()
+    }
+
+    /// This process was asked to end, which is told at once.
+    pub(crate) fn ask_to_end(&self) {
+        self.asked_to_end.set(true);
+        let report = self.report();
+        self.outgoing.borrow_mut().report(report);
+        self.tell.notify_one();
+    }
+
+    /// Waits until a task that shall close has not done so in time.
+    pub(super) async fn overstays(&self) {
+        self.leave.notified().await;
+        sleep(LEAVE_WITHIN).await;
+    }
+
+    /// Closes the task, and ends without it if it does not return.
+    pub(crate) fn close(&self) {
+        self.bridge.stop();
+        self.bridge.push_events(vec![ToTask::Close]);
+        self.leave.notify_one();
     }
 
     pub(super) fn handle_loss(&self, scope: LossScope, cause: &str) {
@@ -229,6 +273,6 @@ impl Shared {
     pub(crate) fn report(&self) -> TaskReport {
         self.tell_spans();
         let report = self.gateway.borrow_mut().report(self.clock.now(), self.bridge.position());
-        TaskReport { usage: self.usage.get(), ..report }
+        TaskReport { usage: self.usage.get(), leaving: self.asked_to_end.get(), ..report }
     }
 }

@@ -66,7 +66,25 @@ pub fn pod(of: &Blueprint<'_>, packed: &PackedPod) -> Option<Value> {
         pod["spec"]["imagePullSecrets"] = secrets.into();
     }
     overlay::lay_over(&mut pod, &on_cluster.pod_template);
+    tell_grace(&mut pod, packed);
     Some(pod)
+}
+
+/// Tells instances how long they have to end, which the pod template may say.
+fn tell_grace(pod: &mut Value, packed: &PackedPod) {
+    let grace = pod["spec"]["terminationGracePeriodSeconds"].as_u64();
+    let grace = grace.unwrap_or(GRACE_SECONDS.into()).to_string();
+    let ours = |container: &Value| {
+        let name = container["name"].as_str().unwrap_or_default();
+        packed.tasks.iter().any(|task| names::container(task) == name)
+    };
+    let containers = pod["spec"]["containers"].as_array_mut().into_iter().flatten();
+    for container in containers.filter(|container| ours(container)) {
+        // Behind those of the user: the last of a name counts.
+        if let Some(env) = container["env"].as_array_mut() {
+            env.push(json!({"name": names::GRACE, "value": grace}));
+        }
+    }
 }
 
 /// On these nodes only if there are no others.

@@ -292,3 +292,19 @@ fn everything_else_is_known_to_the_api_and_owned_by_the_topology() {
     let without = network_policy(&owner, "egret-system", None);
     assert_eq!(without["spec"]["ingress"].as_array().unwrap().len(), 1);
 }
+
+#[test]
+fn instances_are_told_how_long_they_have_to_end() {
+    let graces = |spec: Value| {
+        let pods = World::new(spec).pods();
+        let containers = pods.iter().flat_map(|pod| pod["spec"]["containers"].as_array().unwrap());
+        let last = containers.map(|container| container["env"].as_array().unwrap().last().unwrap());
+        last.cloned().collect::<Vec<Value>>()
+    };
+    let spec =
+        json!({"spouts": [{"name": "words", "env": [{"name": names::GRACE, "value": "1"}]}]});
+    assert_eq!(graces(spec.clone()), [json!({"name": names::GRACE, "value": "60"})]);
+    let mut other = spec;
+    other["podTemplate"] = json!({"spec": {"terminationGracePeriodSeconds": 300}});
+    assert_eq!(graces(other), [json!({"name": names::GRACE, "value": "300"})]);
+}

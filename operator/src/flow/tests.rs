@@ -118,6 +118,9 @@ fn what_is_pending_does_not_add_up_to_nothing() {
 fn answers_of_an_older_plan_prove_nothing() {
     let mut answers = answers([task(0, Phase::Ended, 0, 5), task(1, Phase::Ended, 0, 5)]);
     assert!(Flow::of(&plan(), &answers).has_ended());
+    answers.pods[0].tasks[0].total.leaving = true;
+    assert!(!Flow::of(&plan(), &answers).has_ended(), "it goes on elsewhere");
+    answers.pods[0].tasks[0].total.leaving = false;
     answers.pods[0].revision = 2;
     assert!(!Flow::of(&plan(), &answers).has_ended());
     answers.pods.clear();

@@ -37,6 +37,7 @@ impl Turn<'_> {
         if let Err(error) = self.authority().await {
             return error.refusal().map(Some);
         }
+        self.hear_leaves(record);
         let recorded = before.unwrap_or(record);
         let decision = match self.decide(record, recorded, logical, seen)? {
             Ok(decision) => decision,

@@ -7,14 +7,14 @@ use super::{
 use crate::{
     digest,
     flow::Flow,
-    names,
+    leave, names,
     observe::ObservedPod,
     pack,
     reason::Reason,
     record::{Record, Stage},
     recover::recover,
     stages::{self, Situation},
-    upgrade::{Upgrade, spouts},
+    upgrade::Upgrade,
     validate::{Rejected, validate},
 };
 use egret_crd::Topology;
@@ -27,7 +27,7 @@ use egret_topology::{
 use std::{net::SocketAddr, sync::Arc};
 
 /// Time beyond its grace period in which a pod is gone where its kubelet lives, in milliseconds.
-const LEAVES_MS: u64 = 10_000;
+pub(super) const LEAVES_MS: u64 = 10_000;
 
 /// A record that was decided, and the plan that goes with it.
 pub(super) struct Decision {
@@ -134,13 +134,14 @@ impl Turn<'_> {
             record.rollout = None;
             record.upgrade = None;
         }
+        self.advance_leaves(&mut record, &logical, seen);
         let others = self.others(&record);
         for (pod, address) in self.addresses(&record, seen) {
             record.found(pod, address);
         }
         let plan = match record.addresses() {
             Some(addresses) if record.stage != Stage::Down && !addresses.is_empty() => {
-                Some(self.plan(&mut record, &logical, &others, addresses)?)
+                Some(self.plan(&mut record, &logical, &others, addresses, seen)?)
             }
             _ => None,
         };
@@ -176,8 +177,15 @@ impl Turn<'_> {
     fn replace_dead(&self, record: &mut Record, seen: &Seen) {
         for pod in &seen.pods {
             let ended = pod.ended.is_some() && record.may_replace(pod.id, self.now);
-            if (pod.terminating || ended) && self.is_current(record, pod) {
-                let why = pod.ended.as_deref().filter(|_| !pod.terminating);
+            if !self.is_current(record, pod) {
+                continue;
+            }
+            let leaves = self.is_asked_to_end(record, pod, seen);
+            if leaves || ended {
+                let why = pod.ended.as_deref().filter(|_| !leaves);
+                if leaves {
+                    self.begin_to_leave(record, pod);
+                }
                 record.replace(pod.id, self.now, why);
             }
         }
@@ -202,14 +210,10 @@ impl Turn<'_> {
     /// Whether the life before this one still speaks: where its input stands is known when it has
     /// ended, and only then others may take its place.
     pub(super) fn hands_over(&self, record: &Record, pod: PodId, seen: &Seen) -> bool {
-        let Some(address) = record.pod(pod).and_then(|pod| pod.address) else { return false };
-        let speaks = self.run.channel.as_ref().is_some_and(|channel| channel.is_linked(pod));
-        let before = |other: &ObservedPod| {
-            let overdue = other.gone_by.is_some_and(|by| self.now > by.saturating_add(LEAVES_MS));
-            let same = other.id == pod && other.ip == Some(address.ip());
-            same && !overdue && !self.is_current(record, other)
-        };
-        speaks && seen.pods.iter().any(before)
+        match record.leaves.iter().find(|leave| leave.pod == pod) {
+            Some(leave) => leave.keeps_place(),
+            None => self.is_linked(pod) && self.predecessor(record, pod, seen).is_some(),
+        }
     }
 
     fn plan(
@@ -218,22 +222,28 @@ impl Turn<'_> {
         logical: &Logical,
         others: &Others,
         addresses: Vec<SocketAddr>,
+        seen: &Seen,
     ) -> Result<PlanIndex, Error> {
+        let mut rolling = planned(record, logical, others);
+        self.leaving(record, seen, &mut rolling);
         let deployment = Deployment {
             uid: self.owner.uid.to_owned(),
             revision: 0,
             epoch: record.epoch,
             state: record.run_state(logical.state == State::Paused),
             edge_key: self.run.edge_key,
-            rolling: planned(record, logical, others),
+            rolling,
             addresses,
         };
         let bad = |error: &dyn std::error::Error| Error::Plan(error.to_string());
         let mut plan =
             PhysicalPlan::of(logical, &record.packing, deployment).map_err(|error| bad(&error))?;
-        if let Some(pod) = record.upgrade.as_ref().and_then(Upgrade::holds) {
+        let holding = record.leaves.iter().filter(|leave| leave.holds_spouts());
+        let upgraded = record.upgrade.as_ref().and_then(Upgrade::holds);
+        let pods: Vec<PodId> = holding.map(|leave| leave.pod).chain(upgraded).collect();
+        if !pods.is_empty() {
             let index = PlanIndex::new(plan.clone()).map_err(|error| bad(&error))?;
-            let spouts = spouts(&index, pod);
+            let spouts = leave::spouts(&index, &pods);
             plan.rolling.draining.retain(|task| !spouts.contains(task));
             plan.rolling.draining.extend(spouts);
         }

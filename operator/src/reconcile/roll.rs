@@ -75,8 +75,7 @@ impl Turn<'_> {
             return logical.clone();
         };
         rollout.keep(|task| tasks.contains_key(&task));
-        let rules =
-            Rules { now: self.now, update: logical.on_cluster.update, hold_ms: hold_ms(logical) };
+        let rules = self.rules(record, logical);
         let statuses = statuses(seen);
         let as_it_is = record.clone();
         let pods: BTreeMap<_, &ObservedPod> = seen
@@ -123,6 +122,13 @@ impl Turn<'_> {
             }
             Verdict::Back => self.go_back(record, &rollout, logical, ran.clone(), &look),
         }
+    }
+
+    fn rules(&self, record: &Record, logical: &Logical) -> Rules {
+        let mut update = logical.on_cluster.update;
+        // A task in a pod that goes begins anew anyway, and spouts that wait look like drained.
+        update.paused |= !record.leaves.is_empty();
+        Rules { now: self.now, update, hold_ms: hold_ms(logical) }
     }
 
     /// Whether somebody wants something else than a change that stands still.
@@ -237,7 +243,7 @@ impl Turn<'_> {
 pub(super) fn planned(record: &Record, logical: &Logical, others: &Others) -> plan::Rolling {
     let mut rolling = plan::Rolling {
         draining: record.rollout.iter().flat_map(Rollout::draining).collect(),
-        others: Vec::new(),
+        ..plan::Rolling::default()
     };
     let mut of = BTreeMap::<&str, Vec<TaskId>>::new();
     for (task, component) in others {
@@ -281,7 +287,7 @@ fn tasks_of(packing: &PackingPlan) -> BTreeMap<TaskId, (PackedTask, egret_topolo
     packing.tasks().map(|(task, pod)| (task.task, (task.clone(), pod))).collect()
 }
 
-fn statuses(seen: &Seen) -> BTreeMap<TaskId, &TaskStatus> {
+pub(super) fn statuses(seen: &Seen) -> BTreeMap<TaskId, &TaskStatus> {
     seen.answers.pods.iter().flat_map(|pod| &pod.tasks).map(|task| (task.task, task)).collect()
 }
 

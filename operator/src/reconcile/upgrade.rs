@@ -5,11 +5,11 @@ use super::{
     roll::{AWAY_MS, hold_ms},
 };
 use crate::{
-    names,
+    leave, names,
     observe::ObservedPod,
     record::{Record, RefusedUpgrade, Stage},
     rollout::Pull,
-    upgrade::{PodSeen, Rules, Upgrade, Verdict, spouts},
+    upgrade::{PodSeen, Rules, Upgrade, Verdict},
 };
 use egret_topology::{
     id::{PodId, TaskId},
@@ -72,7 +72,9 @@ impl Turn<'_> {
     fn is_upgradable(&self, record: &Record, logical: &Logical, seen: &Seen) -> bool {
         let wanted = &self.context.settings.images.stream_manager;
         let other = *wanted != record.images.stream_manager && record.refused_upgrade.is_none();
-        let rests = record.rollout.is_none() && !logical.on_cluster.update.paused;
+        let rests = record.rollout.is_none()
+            && record.leaves.is_empty()
+            && !logical.on_cluster.update.paused;
         other && rests && seen.flow.as_ref().is_some_and(|flow| flow.is_linked())
     }
 
@@ -98,7 +100,7 @@ impl Turn<'_> {
         let of: BTreeMap<TaskId, &TaskStatus> =
             seen.answers.pods.iter().flat_map(|pod| &pod.tasks).map(|it| (it.task, it)).collect();
         let phase = |task: &TaskId| of.get(task).map(|status| status.total.phase);
-        let spouts = spouts(plan, id);
+        let spouts = leave::spouts(plan, &[id]);
         let over = |task: &TaskId| {
             let ends = matches!(phase(task), Some(Phase::Ended | Phase::Closed));
             ends || plan.is_draining(*task) && phase(task) == Some(Phase::Drained)

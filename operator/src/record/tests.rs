@@ -174,3 +174,19 @@ fn a_record_survives_and_one_of_a_namesake_does_not_count() {
     assert_eq!(Record::read(&record.write(), "v").unwrap(), None);
     assert!(Record::read("{", "u").is_err());
 }
+
+#[test]
+fn a_pod_that_never_had_its_place_does_not_leave_it() {
+    let mut record = Record::new("u", 0);
+    record.leave(Leave::new(PodId(0), 5));
+    record.leave(Leave::new(PodId(1), 6));
+    record.leave(Leave::new(PodId(0), 7));
+    let since = |record: &Record| record.leaves.iter().map(|leave| leave.since).collect::<Vec<_>>();
+    assert_eq!(since(&record), [5, 6], "its predecessor has its place");
+    assert_eq!(Record::read(&record.write(), "u").unwrap(), Some(record.clone()));
+    record.leaves[0].step = crate::leave::Step::Starting;
+    record.leave(Leave::new(PodId(0), 8));
+    assert_eq!(since(&record), [8, 6]);
+    record.replace_all();
+    assert_eq!(since(&record), [0; 0]);
+}

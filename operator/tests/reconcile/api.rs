@@ -290,7 +290,7 @@ impl Api {
             self.forget(&call.key);
         } else if object["metadata"]["deletionTimestamp"].is_null() {
             // The kubelet takes its time.
-            object["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
+            object["metadata"]["deletionTimestamp"] = gone_by(&object).into();
             self.put(call.key.clone(), object.clone());
         }
         (StatusCode::OK, object)
@@ -382,6 +382,13 @@ pub(crate) fn managed_by(manager: &str, spec: &Value) -> Value {
         fields[key_of(bolt["name"].as_str().unwrap())] = of;
     }
     json!({"manager": manager, "operation": "Apply", "fieldsV1": {"f:spec": {"f:bolts": fields}}})
+}
+
+/// By when a pod is gone that is asked to end now.
+pub(crate) fn gone_by(pod: &Value) -> String {
+    let grace = pod["spec"]["terminationGracePeriodSeconds"].as_i64().unwrap_or(30);
+    let by = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(grace);
+    by.round(jiff::Unit::Second).unwrap().to_string()
 }
 
 fn record_in(map: &Value) -> Option<Value> {

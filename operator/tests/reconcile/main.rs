@@ -166,3 +166,19 @@ async fn a_pod_that_vanishes_while_nobody_looks_comes_back_under_another_name() 
     world.judge("after one has vanished");
     assert_eq!(world.pods(), ["t-0-1", "t-1-2"]);
 }
+
+#[tokio::test]
+async fn pods_that_are_asked_to_end_have_successors_while_they_are_there() {
+    let mut world = after(Change::Created).await;
+    world.settle(None).await;
+    for name in ["t-0-1", "t-1-1"] {
+        world.ask_to_end(name);
+    }
+    world.look(None).await;
+    assert_eq!(world.pods(), ["t-0-1", "t-0-2", "t-1-1", "t-1-2"]);
+    world.settle(None).await;
+    world.judge("after both have gone");
+    // No stream manager could be told of it, so there was nothing to wait for.
+    let record = world.server.lock().record().unwrap();
+    assert!(record["leaves"].is_null(), "{record}");
+}

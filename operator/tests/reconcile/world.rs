@@ -1,6 +1,6 @@
 //! An operator with the model of an API server: it looks, dies, comes back, and sees late.
 
-use crate::api::{Key, Mishap, Server, managed_by, names_of};
+use crate::api::{Key, Mishap, Server, gone_by, managed_by, names_of};
 use egret_operator::{
     context::{Context, Guarded, Runs, Settings},
     events::Events,
@@ -189,6 +189,17 @@ impl World {
     pub(crate) fn vanish(&mut self, name: &str) {
         let key = ("pods".to_owned(), NAMESPACE.to_owned(), name.to_owned());
         self.server.lock().forget(&key);
+        self.see_pods();
+    }
+
+    /// Somebody deletes a pod, as an eviction does.
+    pub(crate) fn ask_to_end(&mut self, name: &str) {
+        let key = ("pods".to_owned(), NAMESPACE.to_owned(), name.to_owned());
+        let mut api = self.server.lock();
+        let mut pod = api.objects[&key].clone();
+        pod["metadata"]["deletionTimestamp"] = gone_by(&pod).into();
+        api.put(key, pod);
+        drop(api);
         self.see_pods();
     }
 

@@ -6,6 +6,7 @@
 
 mod failures;
 mod instance;
+mod leave;
 mod pods;
 mod positions;
 mod questions;

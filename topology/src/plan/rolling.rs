@@ -1,10 +1,11 @@
-//! Tasks that are being replaced one after the other while the others go on.
+//! Tasks and pods that are being replaced one after the other while the others go on.
 
 use super::{PhysicalPlan, PlannedComponent};
-use crate::id::TaskId;
+use crate::id::{PodId, TaskId};
 use serde::{Deserialize, Serialize};
 
-/// What a rolling change means for single tasks. Empty most of the time.
+/// What a rolling change means for single tasks, and a pod that goes for its own. Empty most of the
+/// time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Rolling {
@@ -12,6 +13,12 @@ pub struct Rolling {
     pub draining: Vec<TaskId>,
     /// What some tasks still run instead of what their component says.
     pub others: Vec<Other>,
+    /// Pods that are asked to end: their tasks work on until they are released.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub leaving: Vec<PodId>,
+    /// Pods whose tasks may end if they are asked to: nobody waits for anything of theirs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub released: Vec<PodId>,
 }
 
 /// What tasks of one component run instead of what it says.
@@ -43,7 +50,8 @@ pub struct Definition {
 impl Rolling {
     /// Whether every task runs what its component says, and none is replaced.
     pub fn is_empty(&self) -> bool {
-        self.draining.is_empty() && self.others.is_empty()
+        let tasks = self.draining.is_empty() && self.others.is_empty();
+        tasks && self.leaving.is_empty() && self.released.is_empty()
     }
 
     /// What a task runs instead of what its component says.

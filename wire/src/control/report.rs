@@ -48,6 +48,9 @@ impl RootCounts {
 pub struct TaskReport {
     /// Where it is in its life.
     pub phase: Phase,
+    /// Its process was asked to end, and works on until its pod may go.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub leaving: bool,
     /// Roots, of spouts only.
     pub roots: RootCounts,
     /// Tuples emitted on any stream (once each, however many tasks received it).

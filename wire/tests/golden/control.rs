@@ -202,6 +202,7 @@ fn spans() -> Vec<Span> {
 fn report() -> TaskReport {
     TaskReport {
         phase: Phase::Active,
+        leaving: false,
         roots: RootCounts {
             emitted: 9,
             acked: 4,
@@ -310,7 +311,7 @@ fn what_a_plan_says_of_tasks_that_are_replaced_keeps_its_json() {
         restarted_at: Some("now".into()),
     };
     let other = Other { tasks: vec![TaskId(1), TaskId(2)], definition };
-    let rolling = Rolling { draining: vec![TaskId(1)], others: vec![other] };
+    let rolling = Rolling { draining: vec![TaskId(1)], others: vec![other], ..Rolling::default() };
     let json = concat!(
         r#"{"draining":[1],"others":[{"tasks":[1,2],"#,
         r#""definition":{"component":"count","config":{},"tickMs":1000,"restartedAt":"now"}}]}"#
@@ -321,6 +322,23 @@ fn what_a_plan_says_of_tasks_that_are_replaced_keeps_its_json() {
     assert_eq!(serde_json::to_string(&read).unwrap(), plan);
     assert_eq!(read.rolling, rolling);
     documented(&format!(r#""rolling":{json}"#));
+}
+
+#[test]
+fn what_a_plan_says_of_pods_that_go_keeps_its_json() {
+    let rolling = Rolling {
+        draining: vec![TaskId(0)],
+        leaving: vec![PodId(0)],
+        released: vec![PodId(1)],
+        ..Rolling::default()
+    };
+    let json = r#"{"draining":[0],"others":[],"leaving":[0],"released":[1]}"#;
+    assert_eq!(serde_json::to_string(&rolling).unwrap(), json);
+    assert_eq!(serde_json::from_str::<Rolling>(json).unwrap(), rolling);
+    documented(&format!(r#""rolling":{json}"#));
+    let report = TaskReport { leaving: true, ..TaskReport::default() };
+    let json = serde_json::to_string(&report).unwrap();
+    assert!(json.starts_with(r#"{"phase":"starting","leaving":true,"roots":"#), "{json}");
 }
 
 #[test]

@@ -100,6 +100,21 @@ fn a_bolt_works_off_its_input_before_it_has_drained() {
 }
 
 #[test]
+fn a_task_whose_process_is_to_end_closes_and_says_so() {
+    let plan = plan(&[]);
+    let (registry, _) = registry();
+    let mut world = World::default();
+    let mut bolt = BoltTask::new(&plan, BOLT, LIFE, &registry, Stats::default()).unwrap();
+    bolt.handle(ToTask::Close, &mut world);
+    assert_eq!(bolt.step(&mut world).unwrap(), Step::Closed);
+    assert_eq!(phase(&world), Some(Phase::Closed));
+    let mut spout = SpoutTask::new(&plan, SPOUT, LIFE, &registry, Stats::default()).unwrap();
+    spout.handle(ToTask::Close, &mut world).unwrap();
+    assert_eq!(spout.step(&mut world).unwrap(), Step::Closed);
+    assert_eq!(phase(&world), Some(Phase::Closed));
+}
+
+#[test]
 fn a_task_is_told_when_all_its_input_has_come_and_tells_when_all_its_output_has_left() {
     let plan = plan(&[BOLT]);
     let (registry, _) = registry();
