@@ -60,9 +60,6 @@ pub struct Scaled {
     /// How often tasks that were taken away were missed soon after.
     #[serde(default, skip_serializing_if = "is_none_yet")]
     pub patience: u8,
-    /// What was changed last and why; empty, if nothing ever was.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub why: String,
 }
 
 fn is_none_yet(count: &u8) -> bool {
@@ -88,8 +85,7 @@ impl Scaled {
             (true, false) => self.patience.saturating_add(1).min(MOST_PATIENCE),
             _ => self.patience,
         };
-        let why = format!("{} instead of {}: {}", tasks, self.tasks, decision.why.words(policy));
-        Scaled { tasks, at: now, down, patience, why }
+        Scaled { tasks, at: now, down, patience }
     }
 
     /// For how long fewer tasks must have sufficed.

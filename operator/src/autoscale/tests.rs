@@ -274,7 +274,7 @@ fn bounds_hold_at_once() {
     let mut model = Model::new(Autoscale { max: 2, ..policy() }, 8);
     model.look(Err("the topology does not run".into()));
     assert_eq!(model.scaled.tasks, 2);
-    assert_eq!(model.scaled.why, "2 instead of 8: it has from 1 to 2 tasks");
+    assert_eq!(model.last.words(&model.policy), "it has from 1 to 2 tasks");
 }
 
 /// What is needed of four tasks of which this is known.

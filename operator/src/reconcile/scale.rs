@@ -149,18 +149,31 @@ impl Turn<'_> {
             *given = Given::adopted(current, self.now);
         }
         let decision = self.need(part, given);
+        let mut told = status(part, &decision);
+        (told.last_change, told.last_change_time) = self.last_change(name);
         if decision.wanted != given.tasks && part.is_applied() {
+            let (is, was) = (decision.wanted, given.tasks);
+            let change = short(&format!("{is} instead of {was}: {}", decision.why.words(policy)));
             *given = given.with(policy, &decision, self.now);
             self.run.autoscaler.forget_needs(name);
-            news.push(format!("{name} has {}", given.why));
+            news.push(format!("{name} has {change}"));
+            (told.last_change, told.last_change_time) = (Some(change), time(self.now));
         }
-        let told = status(part, &decision, given);
         let before = self.run.scaling.tell(self.now, decision.why.clone(), told);
         if policy.dry_run && before.is_some_and(|before| before != i64::from(decision.wanted)) {
             let words = decision.why.words(policy);
             news.push(format!("{name} would have {}: {words}", decision.wanted));
         }
         decision.wanted
+    }
+
+    /// What was told of the last change of a bolt, and when it was. After a restart the status
+    /// knows.
+    fn last_change(&self, name: &str) -> (Option<String>, Option<String>) {
+        let there = self.topology.status.iter().flat_map(|status| &status.autoscale);
+        let there = there.into_iter().find(|bolt| bolt.component == name);
+        let told = self.run.scaling.told.get(name).map(|told| &told.status).or(there);
+        told.map(|it| (it.last_change.clone(), it.last_change_time.clone())).unwrap_or_default()
     }
 
     /// How many tasks one bolt shall have by what is known.
@@ -185,6 +198,9 @@ impl Turn<'_> {
         }
         if record.rollout.is_some() || record.upgrade.is_some() {
             return no("tasks or stream managers change one after the other");
+        }
+        if record.upgrade.is_some() {
+            return no("stream managers change one after the other");
         }
         let plan = self.run.channel.as_ref().and_then(|channel| channel.plan());
         let plan = plan.filter(|plan| plan.plan().revision == record.revision);
@@ -231,18 +247,24 @@ fn policy<'a>(logical: &'a Logical, name: &str) -> Option<&'a Autoscale> {
     logical.component(name)?.on_cluster.autoscale.as_ref()
 }
 
-fn status(part: &Part<'_>, decision: &Decision, given: &Given) -> AutoscaleStatus {
-    let short = |words: &str| words.chars().take(MAX_WORDS).collect::<String>();
-    let changed = !given.why.is_empty();
-    let at = i64::try_from(given.at).ok().and_then(|at| Timestamp::from_millisecond(at).ok());
-    let at = at.and_then(|at| at.round(Unit::Second).ok()).filter(|_| changed);
+fn short(words: &str) -> String {
+    words.chars().take(MAX_WORDS).collect()
+}
+
+/// A time in milliseconds since 1970 as the API server writes it.
+fn time(ms: u64) -> Option<String> {
+    let at = i64::try_from(ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok())?;
+    Some(at.round(Unit::Second).unwrap_or(at).to_string())
+}
+
+fn status(part: &Part<'_>, decision: &Decision) -> AutoscaleStatus {
     AutoscaleStatus {
         component: part.name.to_owned(),
         current: part.current.into(),
         wanted: decision.wanted.into(),
         reason: short(&decision.why.words(part.policy)),
         dry_run: part.policy.dry_run,
-        last_change: changed.then(|| short(&given.why)),
-        last_change_time: at.map(|at| at.to_string()),
+        last_change: None,
+        last_change_time: None,
     }
 }

@@ -138,7 +138,7 @@ fn pods_that_trust_another_ca_begin_a_new_life() {
 
 #[test]
 fn the_largest_record_fits_into_a_config_map() {
-    use egret_topology::limits::{MAX_NAME, MAX_PODS, MAX_TASKS};
+    use egret_topology::limits::{MAX_COMPONENTS, MAX_NAME, MAX_PODS, MAX_TASKS};
     let mut record = Record::new("00000000-0000-0000-0000-000000000000", u64::MAX);
     let task = |task: u32| PackedTask {
         task: TaskId(u32::MAX - task),
@@ -156,6 +156,10 @@ fn the_largest_record_fits_into_a_config_map() {
         let address = Some("[2001:db8:1111:2222:3333:4444:5555:6666]:4738".parse().unwrap());
         let (life, birth, replaced) = (u32::MAX, u32::MAX, u64::MAX);
         *pod = PodRecord { life, birth, replaced, address, ..pod.clone() };
+    }
+    let scaled = Scaled { tasks: 4096, at: u64::MAX, down: true, patience: 6 };
+    for bolt in 0..MAX_COMPONENTS {
+        record.autoscale.insert(format!("{bolt:b>MAX_NAME$}"), scaled.clone());
     }
     record.take_accepted(&Value::from("s".repeat(MAX_ACCEPTED - 2)));
     assert!(record.accepted.is_some());
