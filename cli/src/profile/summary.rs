@@ -113,7 +113,7 @@ mod tests {
     fn a_name_does_not_move_the_cursor() {
         let mut odd = example();
         odd.functions[2] = "no\u{1b}[2J".into();
-        assert!(table("t", &odd).contains("  no?[2J\n"));
+        assert!(table("t", &odd).contains("  no [2J\n"));
     }
 
     #[test]

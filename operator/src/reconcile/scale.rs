@@ -196,8 +196,8 @@ impl Turn<'_> {
         if record.stage != Stage::Live || logical.state != State::Running {
             return no("the topology does not run");
         }
-        if record.rollout.is_some() || record.upgrade.is_some() {
-            return no("tasks or stream managers change one after the other");
+        if record.rollout.is_some() {
+            return no("tasks change one after the other");
         }
         if record.upgrade.is_some() {
             return no("stream managers change one after the other");
