@@ -1,7 +1,7 @@
 //! What fuzzing has found: the inputs of a target in one text file, one a line.
 //!
-//! They are escaped as Rust escapes bytes, so that a difference can be read, and thousands of inputs
-//! are not thousands of files.
+//! They are escaped as Rust escapes bytes, so that a difference can be read, and thousands of
+//! inputs are not thousands of files.
 
 use std::{fs, io, path::Path};
 

@@ -16,16 +16,17 @@ pub fn check(record: Option<&Record>, logical: &Logical) -> Result<(), PackingEr
 
 /// Takes a topology over into its record. Nothing changes if it is the same as before.
 ///
-/// The images of the data plane are taken over here only while there are no pods: while there are,
-/// stream managers are upgraded one after the other.
+/// The images of the data plane are taken over here only if pods begin `anew`: while there are
+/// some, stream managers are upgraded one after the other.
 pub fn take_over(
     record: &mut Record,
     logical: &Logical,
     images: &Images,
+    anew: bool,
 ) -> Result<(), PackingError> {
     let previous = Some(&record.packing).filter(|packing| !packing.pods.is_empty());
     let packing = egret_packing::pack(logical, previous)?;
-    if !record.wants_pods() || record.images.stream_manager.is_empty() {
+    if anew || record.images.stream_manager.is_empty() {
         record.images = images.clone();
     }
     let definitions = packing.pods.iter().map(|pod| digest::pod(logical, pod)).collect();
@@ -63,7 +64,8 @@ mod tests {
     fn take(record: &mut Record, spec: &Value, tag: &str) {
         let topology = Topology::new("t", serde_json::from_value(spec.clone()).unwrap());
         let logical = validate(&topology, &builtin().unwrap(), &Allowed::default()).unwrap();
-        take_over(record, &logical, &images(tag)).unwrap();
+        let anew = !record.replaces_pods();
+        take_over(record, &logical, &images(tag), anew).unwrap();
     }
 
     fn taken(spec: &Value) -> Record {

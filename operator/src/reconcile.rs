@@ -280,12 +280,10 @@ impl Turn<'_> {
             self.keep_history().await?;
         }
         let outcome = if refused.is_some() { Outcome::Refused } else { Outcome::Ok };
-        let leaving = seen.pods.iter().any(|pod| pod.terminating);
-        let rolls = record.rollout.as_ref().is_some_and(|rollout| !rollout.held);
-        let rolls = rolls || record.upgrade.is_some();
-        let leaving = leaving || !record.leaves.is_empty();
-        let next = if leaving || rolls { SOON } else { STEADY };
-        Ok((next_look(stage, refused.is_some(), next), outcome))
+        let moves = is_moving(&record, &seen);
+        // What has begun goes on although a change of the spec is refused.
+        let rests = refused.is_some() && !moves;
+        Ok((next_look(stage, rests, if moves { SOON } else { STEADY }), outcome))
     }
 
     /// What was decided cannot be read: what runs is left alone.
@@ -401,6 +399,14 @@ fn pulls_of(context: &Context, owner: &Owner<'_>) -> BTreeMap<String, (String, P
         Some((name, (pod.uid().unwrap_or_default(), pull)))
     });
     pulls.collect()
+}
+
+/// Whether something has begun that goes from step to step.
+fn is_moving(record: &Record, seen: &Seen) -> bool {
+    seen.pods.iter().any(|pod| pod.terminating)
+        || !record.leaves.is_empty()
+        || record.upgrade.is_some()
+        || record.rollout.as_ref().is_some_and(|rollout| !rollout.held)
 }
 
 fn next_look(stage: Stage, refused: bool, live: Duration) -> Action {

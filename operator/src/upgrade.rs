@@ -60,6 +60,8 @@ pub struct Rules {
     pub drain_ms: u64,
     /// How long it is given at least, where nobody acks.
     pub quiet_ms: u64,
+    /// No other pod begins.
+    pub paused: bool,
 }
 
 /// What is seen of a pod.
@@ -88,6 +90,9 @@ pub enum Verdict {
     Goes,
     /// All pods have the image.
     Done,
+    /// It cannot go on now, and begins anew when everything works: what is wrong may be something
+    /// else, which others have to change first.
+    GivesUp,
     /// It does not work.
     Fails(String),
 }
@@ -124,12 +129,22 @@ impl Upgrade {
         let lasts = rules.now.saturating_sub(self.since);
         match self.step {
             // What becomes of it says nothing of the image.
-            _ if seen.gone => (self.step, self.since) = (Step::Pulling, rules.now),
-            Step::Pulling if seen.image == self.image => {
-                if seen.works || lasts >= START_MS {
+            Step::Draining | Step::Replacing if seen.gone => self.enter(Step::Pulling, rules.now),
+            Step::Pulling if seen.gone || seen.image == self.image => {
+                if lasts >= START_MS && self.why.is_none() && !seen.works {
+                    return Verdict::GivesUp;
+                }
+                if lasts >= START_MS || seen.works && !seen.gone {
                     self.next(rules.now);
                 }
             }
+            // Back to what works: nothing can be in flight through who does not.
+            Step::Pulling if !seen.works && self.why.is_some() => {
+                self.container = seen.container;
+                self.enter(Step::Replacing, rules.now);
+            }
+            Step::Pulling if !seen.works && lasts >= START_MS => return Verdict::GivesUp,
+            Step::Pulling if rules.paused => return Verdict::GivesUp,
             // Whoever still says that it has drained speaks of the pod before.
             Step::Pulling if seen.draining || !seen.works => {}
             Step::Pulling => return self.pull(rules, seen.pull, lasts),
@@ -194,7 +209,8 @@ impl Upgrade {
 mod tests {
     use super::*;
 
-    const RULES: Rules = Rules { now: 0, pull_ms: 600_000, drain_ms: 7_500, quiet_ms: 0 };
+    const RULES: Rules =
+        Rules { now: 0, pull_ms: 600_000, drain_ms: 7_500, quiet_ms: 0, paused: false };
 
     /// A pod that works with what ran before.
     fn old() -> PodSeen {
@@ -265,12 +281,41 @@ mod tests {
 
     #[test]
     fn a_pod_that_goes_is_waited_for_and_is_nobodys_fault() {
-        for from in [Step::Pulling, Step::Draining, Step::Replacing] {
+        for from in [Step::Draining, Step::Replacing] {
             let mut upgrade = at(from);
             let gone = PodSeen { gone: true, ..PodSeen::default() };
             assert_eq!(step(&mut upgrade, START_MS * 2, &gone), Verdict::Goes);
             assert_eq!((upgrade.step, upgrade.pod), (Step::Pulling, PodId(0)));
         }
+    }
+
+    #[test]
+    fn one_that_did_not_come_back_gets_what_ran_before_although_it_does_not_work() {
+        let mut upgrade = Upgrade::back("old", "it did not come back", 0);
+        let dead = PodSeen { works: false, draining: true, ..new() };
+        step(&mut upgrade, 1, &dead);
+        assert_eq!(upgrade.replaces(), Some(PodId(0)));
+        let back = PodSeen { container: Some("c3".to_owned()), ..old() };
+        step(&mut upgrade, 2, &back);
+        assert_eq!(upgrade.pod, PodId(1));
+    }
+
+    #[test]
+    fn a_pod_that_does_not_work_for_other_reasons_is_not_waited_for_without_end() {
+        let gone = PodSeen { gone: true, ..PodSeen::default() };
+        for seen in [gone, PodSeen { works: false, ..old() }, PodSeen { works: false, ..new() }] {
+            let mut upgrade = at(Step::Pulling);
+            assert_eq!(step(&mut upgrade, START_MS - 1, &seen), Verdict::Goes);
+            assert_eq!(step(&mut upgrade, START_MS, &seen), Verdict::GivesUp, "{seen:?}");
+        }
+    }
+
+    #[test]
+    fn no_pod_begins_while_changes_pause() {
+        let rules = Rules { paused: true, ..RULES };
+        assert_eq!(at(Step::Pulling).advance(&rules, |_| Some(old())), Verdict::GivesUp);
+        let mut draining = at(Step::Draining);
+        assert_eq!(draining.advance(&rules, |_| Some(old())), Verdict::Goes);
     }
 
     #[test]

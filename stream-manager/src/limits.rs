@@ -30,6 +30,9 @@ pub(crate) const TICK: Duration = Duration::from_secs(1);
 /// their place no sooner than twice that.
 pub(crate) const FORSAKEN: Duration = Duration::from_secs(5);
 
+/// How long spouts hold back for somebody who is replaced, while no operator is linked.
+pub(crate) const ORPHANED: Duration = Duration::from_secs(60);
+
 /// How long the port of an earlier life is waited for.
 pub(crate) const REBIND: Duration = Duration::from_secs(3);
 

@@ -45,7 +45,7 @@ pub(crate) fn resource(input: &[u8]) {
     }
     let mut record = record.unwrap_or_else(|| Record::new("u", 0));
     let images = Images { stream_manager: "m:1".into(), instance: "i:1".into() };
-    pack::take_over(&mut record, &logical, &images).expect("it can be packed");
+    pack::take_over(&mut record, &logical, &images, true).expect("it can be packed");
     let owner = Owner { name: &logical.name, namespace: "ns", uid: "u" };
     let of = Blueprint { owner, logical: &logical, record: &record, others: &Default::default() };
     for packed in &record.packing.pods {
@@ -54,7 +54,7 @@ pub(crate) fn resource(input: &[u8]) {
         let _ = digest::pod(&logical, packed);
     }
     let mut again = record.clone();
-    pack::take_over(&mut again, &logical, &images).expect("it can be packed");
+    pack::take_over(&mut again, &logical, &images, false).expect("it can be packed");
     assert_eq!(again.write(), record.write(), "the same topology changes what was decided");
 }
 

@@ -38,6 +38,8 @@ pub enum Why {
     Theirs(String),
     /// The API server does not take the number.
     Refused(String),
+    /// So many cannot be packed.
+    NoRoom(u32, String),
     /// It was decided, and the resource does not show it yet.
     Asked(u32),
 }
@@ -88,6 +90,10 @@ impl Why {
             Why::Refused(why) => {
                 let why: String = why.chars().take(MAX_WORDS).collect();
                 format!("the API server does not take another parallelism: {why}")
+            }
+            Why::NoRoom(tasks, why) => {
+                let why: String = why.chars().take(MAX_WORDS).collect();
+                format!("{tasks} tasks are needed, and have no room: {why}")
             }
             Why::Asked(tasks) => format!("{tasks} tasks are asked for"),
         }

@@ -38,7 +38,7 @@ impl World {
         let mut record = Record::new("u-1", 0);
         record.enter(Stage::Starting, 0);
         let images = Images { stream_manager: "manager:1".into(), instance: "instance:1".into() };
-        pack::take_over(&mut record, &logical, &images).unwrap();
+        pack::take_over(&mut record, &logical, &images, true).unwrap();
         World { logical, record }
     }
 

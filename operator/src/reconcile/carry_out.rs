@@ -112,17 +112,22 @@ impl Turn<'_> {
 
     async fn carry_out(&mut self, decision: &Decision, seen: &Seen) -> Result<(), Error> {
         let record = &decision.record;
+        let mut made = Ok(());
         if record.replaces_pods() {
             self.surroundings().await?;
-            self.make_pods(decision, seen).await?;
+            made = self.make_pods(decision, seen).await;
         }
         // New pods first: of what goes down nothing is missed for longer than needed.
-        self.delete_pods(record, seen).await?;
+        if made.is_ok() {
+            self.delete_pods(record, seen).await?;
+        }
         match (&decision.plan, record.stage) {
             (_, Stage::Down | Stage::Completed) => self.run.channel = None,
             (Some(plan), stage) => self.push(plan, stage)?,
             (None, _) => {}
         }
+        // Those that there are hear of the plan although no other may be made.
+        made?;
         // Behind the plan: what starts in another container reads there what it shall run.
         if record.replaces_pods() {
             self.change_images(decision, seen).await?;

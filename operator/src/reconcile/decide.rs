@@ -124,7 +124,8 @@ impl Turn<'_> {
         stages::advance(&mut record, &self.situation(before, &logical, seen));
         if record.replaces_pods() {
             let images = &self.context.settings.images;
-            if let Err(error) = pack::take_over(&mut record, &logical, images) {
+            let anew = !before.replaces_pods();
+            if let Err(error) = pack::take_over(&mut record, &logical, images, anew) {
                 return Ok(Err((Reason::Unpackable, error.to_string())));
             }
             logical = self.roll(&mut record, recorded, &logical, seen);

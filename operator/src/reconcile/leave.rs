@@ -116,7 +116,7 @@ impl Turn<'_> {
         let successor = seen.pods.iter().find(|it| it.id == pod && self.is_current(record, it));
         let leaver = self.predecessor(record, pod, seen);
         // It may have begun anew, and so may this operator.
-        let heard = self.run.heard.get(&pod).copied().unwrap_or(0).max(self.run.began);
+        let heard = self.run.heard.get(&pod).copied().unwrap_or(leave.since).max(self.run.began);
         let silent = self.now >= heard.saturating_add(SILENT_MS);
         let plan = self.run.channel.as_ref().and_then(|channel| channel.plan());
         let told = plan.as_ref().map(|plan| Told { plan, pod, seen, statuses: statuses(seen) });

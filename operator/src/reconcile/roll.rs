@@ -41,7 +41,7 @@ impl Turn<'_> {
             return Ok(spec);
         };
         let rejected = before.rejected.as_ref().map(|rejected| &rejected.definitions);
-        let failed = rejected.is_some() && rejected == self.wanted().as_ref();
+        let failed = rejected.is_some() && rejected == self.wanted(before).as_ref();
         let keeps = before.rollout.is_some() || before.upgrade.is_some() || failed;
         Ok(if keeps { definitions::with(&spec, &definitions::of(accepted)) } else { spec })
     }
@@ -134,7 +134,7 @@ impl Turn<'_> {
     /// Whether somebody wants something else than a change that stands still.
     fn is_given_up(&self, record: &Record, logical: &Logical, rollout: &mut Rollout) -> bool {
         let now = digest::definitions(logical, &record.images);
-        let wants_other = self.wanted().is_some_and(|wanted| wanted != now);
+        let wants_other = self.wanted(record).is_some_and(|wanted| wanted != now);
         let other = record.rejected.is_none() && wants_other;
         if other && rollout.back {
             // First to the end of the way back.
@@ -145,15 +145,15 @@ impl Turn<'_> {
     }
 
     /// Digest of what tasks shall run by the spec as it is, if that can run here.
-    fn wanted(&self) -> Option<String> {
+    fn wanted(&self, record: &Record) -> Option<String> {
         let asked = self.judge(self.topology).ok()?;
-        Some(digest::definitions(&asked, &self.context.settings.images))
+        Some(digest::definitions(&asked, &record.images))
     }
 
     /// A failure counts for as long as the spec asks for what has failed.
     fn forgive(&self, record: &mut Record) {
         if record.rejected.is_some()
-            && let Some(wanted) = self.wanted()
+            && let Some(wanted) = self.wanted(record)
         {
             record.rejected.take_if(|rejected| rejected.definitions != wanted);
         }

@@ -121,6 +121,7 @@ impl Turn<'_> {
         let counts = self.counts(record, logical, seen);
         self.run.autoscaler.look(self.now, counts);
         let (mut ours, mut shown) = (Vec::new(), Vec::new());
+        let packing = record.packing.clone();
         for (index, component) in logical.components.iter().enumerate() {
             let (name, current) = (&component.name, component.parallelism);
             let Some(policy) = component.on_cluster.autoscale else { continue };
@@ -130,7 +131,13 @@ impl Turn<'_> {
             let given = record.autoscale.entry(name.clone());
             let given = given.or_insert_with(|| Given::adopted(current, self.now));
             let part = Part { name, index, current, policy: &policy, theirs: theirs.as_deref() };
-            let wanted = self.scale_one(&part, given, &mut scaled.news);
+            // A number that cannot be packed would be refused, and every other change with it.
+            let room = |tasks: u32| {
+                let mut more = logical.clone();
+                more.components[index].parallelism = tasks;
+                egret_packing::pack(&more, Some(&packing)).map(drop).map_err(|no| no.to_string())
+            };
+            let wanted = self.scale_one(&part, given, &room, &mut scaled.news);
             shown.push((name.clone(), wanted, self.run.autoscaler.utilization(index)));
             if part.is_applied() {
                 differs |= left_out || given.tasks != current;
@@ -143,12 +150,24 @@ impl Turn<'_> {
     }
 
     /// Decides and tells how many tasks one bolt shall have.
-    fn scale_one(&mut self, part: &Part<'_>, given: &mut Given, news: &mut Vec<String>) -> u32 {
+    fn scale_one(
+        &mut self,
+        part: &Part<'_>,
+        given: &mut Given,
+        room: &dyn Fn(u32) -> Result<(), String>,
+        news: &mut Vec<String>,
+    ) -> u32 {
         let Part { name, current, policy, .. } = *part;
         if !part.is_applied() && given.tasks != current {
             *given = Given::adopted(current, self.now);
         }
-        let decision = self.need(part, given);
+        let mut decision = self.need(part, given);
+        if decision.wanted > given.tasks
+            && let Err(why) = room(decision.wanted)
+        {
+            let why = Why::NoRoom(decision.wanted, why);
+            decision = Decision { wanted: given.tasks, why };
+        }
         let mut told = status(part, &decision);
         (told.last_change, told.last_change_time) = self.last_change(name);
         if decision.wanted != given.tasks && part.is_applied() {

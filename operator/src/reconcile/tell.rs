@@ -124,7 +124,7 @@ impl Turn<'_> {
                 let note = format!("stream manager {} does not work here: {why}", was.image);
                 events.warning(self.topology, Reason::UpgradeFailed, &note).await;
             }
-            (Some(was), None) => {
+            (Some(was), None) if after.images.stream_manager == was.image => {
                 let note = format!("all pods have stream manager {}", was.image);
                 events.normal(self.topology, Reason::Upgraded, &note).await;
             }

@@ -32,10 +32,17 @@ impl Turn<'_> {
             return;
         }
         if record.upgrade.is_none() && self.is_upgradable(record, logical, seen) {
-            record.upgrade = Some(Upgrade::new(wanted, self.now));
+            // After one that did not work, or was given up, some pods may have another one.
+            let refused = record.refused_upgrade.as_ref().map(|refused| refused.why.as_str());
+            record.upgrade = Some(match refused {
+                Some(why) => Upgrade::back(&record.images.stream_manager, why, self.now),
+                None => Upgrade::new(wanted, self.now),
+            });
         }
         let plan = self.run.channel.as_ref().and_then(|channel| channel.plan());
-        let Some((mut upgrade, plan)) = record.upgrade.take().zip(plan) else { return };
+        // After a restart nobody has been told of a plan yet.
+        let Some(plan) = plan else { return };
+        let Some(mut upgrade) = record.upgrade.take() else { return };
         if self.now.saturating_sub(self.run.looked) > AWAY_MS {
             upgrade.since = self.now;
         }
@@ -46,13 +53,20 @@ impl Turn<'_> {
             pull_ms: logical.on_cluster.update.progress_deadline_ms,
             drain_ms: hold_ms / 2,
             quiet_ms: if tracked { 0 } else { QUIET_MS },
+            paused: logical.on_cluster.update.paused,
         };
         let verdict = {
             let (record, image) = (&*record, upgrade.image.clone());
-            upgrade.advance(&rules, |pod| self.pod_to_upgrade(record, &plan, pod, &image, seen))
+            let look = |pod| self.pod_to_upgrade(record, &plan, pod, &image, seen);
+            let waits = !tracked && seen.flow.as_ref().is_none_or(|flow| flow.queued > 0);
+            upgrade.advance(&rules, |pod| {
+                let seen = look(pod)?;
+                Some(PodSeen { drained: seen.drained && !waits, ..seen })
+            })
         };
         match verdict {
             Verdict::Goes => record.upgrade = Some(upgrade),
+            Verdict::GivesUp => {}
             Verdict::Done => record.images.stream_manager = upgrade.image,
             // Back to what works: whatever it meets, it goes on to the next pod.
             Verdict::Fails(_) if upgrade.why.is_some() => {
@@ -68,10 +82,17 @@ impl Turn<'_> {
         }
     }
 
-    /// Whether this operator brings another stream manager, and everything works.
+    /// Whether a pod has another stream manager than it shall have, and everything works.
     fn is_upgradable(&self, record: &Record, logical: &Logical, seen: &Seen) -> bool {
-        let wanted = &self.context.settings.images.stream_manager;
-        let other = *wanted != record.images.stream_manager && record.refused_upgrade.is_none();
+        let wanted = match record.refused_upgrade {
+            Some(_) => &record.images.stream_manager,
+            None => &self.context.settings.images.stream_manager,
+        };
+        let differs = |pod: &ObservedPod| {
+            let image = pod.images.get(names::STREAM_MANAGER);
+            self.is_current(record, pod) && image.is_some_and(|image| image != wanted)
+        };
+        let other = *wanted != record.images.stream_manager || seen.pods.iter().any(differs);
         let rests = record.rollout.is_none()
             && record.leaves.is_empty()
             && !logical.on_cluster.update.paused;
