@@ -54,5 +54,6 @@ pub(crate) fn serve() -> SocketAddr {
     metrics.told(&owner, &[condition("Ready", "False"), condition("Progressing", "True")]);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     metrics.certified("u", [now - 20 * 24 * 3600].into_iter());
+    metrics.autoscaled("u", vec![("slow".to_owned(), 2, Some(0.9))]);
     admin::serve(([127, 0, 0, 1], 0).into(), Arc::new(Page(metrics))).unwrap()
 }
