@@ -4,7 +4,10 @@
 #![allow(clippy::unwrap_used)]
 
 use egret_e2e::{
-    Cluster, Deployed, Life, Namespace, installed::SELECTOR, layout::Machine, load::Load,
+    Cluster, Deployed, Life, Namespace,
+    installed::SELECTOR,
+    layout::Machine,
+    load::{COPIES, Load},
     wait::Wait,
 };
 use std::{
@@ -18,12 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(150);
 /// the other node.
 fn spec(away: Machine) -> String {
     let away = away.name();
-    format!(
+    let four = format!(
         "
 pods: 4
-delivery: AtLeastOnce
-maxPending: 500
-messageTimeout: 30s
 podTemplate:
   spec:
     affinity:
@@ -33,29 +33,9 @@ podTemplate:
           preference:
             matchExpressions:
             - {{key: kubernetes.io/hostname, operator: In, values: [{away}]}}
-volumes:
-- {{name: input, persistentVolumeClaim: {{claimName: input}}}}
-- {{name: output, persistentVolumeClaim: {{claimName: output}}}}
-spouts:
-- name: lines
-  config: {{path: /data/in.txt, follow: true}}
-  streams: [{{fields: [line]}}]
-  volumeMounts: [{{name: input, mountPath: /data, readOnly: true}}]
-bolts:
-- name: keep
-  component: filter
-  parallelism: 2
-  config: {{contains: line}}
-  streams: [{{fields: [line]}}]
-  inputs: [{{from: lines}}]
-- name: out
-  component: file
-  config: {{path: /data/out.txt, mode: append}}
-  streams: []
-  inputs: [{{from: keep}}]
-  volumeMounts: [{{name: output, mountPath: /data}}]
 "
-    )
+    );
+    COPIES.replace("\npods: 2\n", &four)
 }
 
 /// Lets pods onto a node again whatever becomes of the test.

@@ -3,7 +3,11 @@
 // Also in the fixtures, which clippy does not take for tests.
 #![allow(clippy::unwrap_used)]
 
-use egret_e2e::{Cluster, Deployed, Life, Namespace, condition, layout::Machine, load::Load};
+use egret_e2e::{
+    Cluster, Deployed, Life, Namespace, condition,
+    layout::Machine,
+    load::{COPIES, Load},
+};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -14,37 +18,7 @@ const OTHER: &str = "egret.dev/instance:other-tag";
 
 /// Lines from one node to the other by way of two filters.
 fn spec() -> String {
-    format!(
-        "
-image: {IMAGE}
-imagePullPolicy: IfNotPresent
-pods: 2
-delivery: AtLeastOnce
-maxPending: 500
-messageTimeout: 30s
-volumes:
-- {{name: input, persistentVolumeClaim: {{claimName: input}}}}
-- {{name: output, persistentVolumeClaim: {{claimName: output}}}}
-spouts:
-- name: lines
-  config: {{path: /data/in.txt, follow: true}}
-  streams: [{{fields: [line]}}]
-  volumeMounts: [{{name: input, mountPath: /data, readOnly: true}}]
-bolts:
-- name: keep
-  component: filter
-  parallelism: 2
-  config: {{contains: line}}
-  streams: [{{fields: [line]}}]
-  inputs: [{{from: lines}}]
-- name: out
-  component: file
-  config: {{path: /data/out.txt, mode: append}}
-  streams: []
-  inputs: [{{from: keep}}]
-  volumeMounts: [{{name: output, mountPath: /data}}]
-"
-    )
+    format!("image: {IMAGE}\nimagePullPolicy: IfNotPresent\n{}", COPIES.trim_start())
 }
 
 /// The spec's bolts, with something else in the filter.
