@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 /// Time without progress after which pending trees are stuck, in milliseconds.
 pub const STUCK_MS: u64 = 60_000;
 /// Time without movement after which an untracked topology counts as drained, in milliseconds.
-const QUIET_MS: u64 = 2_000;
+pub const QUIET_MS: u64 = 2_000;
 
 /// The last answers of all stream managers of a topology.
 #[derive(Clone, Debug, Default, PartialEq)]

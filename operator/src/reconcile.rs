@@ -33,6 +33,7 @@ use egret_crd::Topology;
 use egret_topology::{
     id::PodId,
     logical::{DeletionPolicy, Logical},
+    plan::PlanIndex,
 };
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
@@ -328,9 +329,14 @@ impl Turn<'_> {
     fn hear(&self) -> (Option<Flow>, Answers) {
         let channel = self.run.channel.as_ref();
         let answers = channel.and_then(|channel| channel.answers());
-        let plan = channel.and_then(|channel| channel.plan());
+        let plan = self.pushed();
         let flow = plan.zip(answers.as_ref()).map(|(plan, answers)| Flow::of(&plan, answers));
         (flow, answers.unwrap_or_default())
+    }
+
+    /// The plan that was pushed last.
+    fn pushed(&self) -> Option<PlanIndex> {
+        self.run.channel.as_ref().and_then(|channel| channel.plan())
     }
 
     /// Who holds up what does not move.
@@ -339,7 +345,7 @@ impl Turn<'_> {
         if !self.run.watch.is_stuck(self.now, flow) {
             return None;
         }
-        let plan = self.run.channel.as_ref()?.plan()?;
+        let plan = self.pushed()?;
         let seconds = self.run.watch.still_ms(self.now) / 1000;
         let holder = flow::holder(&plan, &seen.answers);
         Some(holder.unwrap_or_else(|| format!("nothing has moved for {seconds} s")))

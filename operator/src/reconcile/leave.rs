@@ -6,6 +6,7 @@ use super::{
     roll::{hold_ms, statuses},
 };
 use crate::{
+    flow::QUIET_MS,
     leave::{self, Leave, PodSeen, Rules},
     observe::ObservedPod,
     record::Record,
@@ -22,9 +23,6 @@ use std::{collections::BTreeMap, net::SocketAddr};
 /// For how long the stream manager of a pod that goes may be unlinked, in milliseconds. Twice as
 /// long as tasks there wait for an operator: when others take their place they have ended.
 const SILENT_MS: u64 = 10_000;
-
-/// Without acks, how long what is in flight is given at least, in milliseconds.
-const QUIET_MS: u64 = 2_000;
 
 impl Turn<'_> {
     /// Whether the current life of a pod is asked to end, by whomever: the API server need not know
@@ -118,7 +116,7 @@ impl Turn<'_> {
         // It may have begun anew, and so may this operator.
         let heard = self.run.heard.get(&pod).copied().unwrap_or(leave.since).max(self.run.began);
         let silent = self.now >= heard.saturating_add(SILENT_MS);
-        let plan = self.run.channel.as_ref().and_then(|channel| channel.plan());
+        let plan = self.pushed();
         let told = plan.as_ref().map(|plan| Told { plan, pod, seen, statuses: statuses(seen) });
         PodSeen {
             speaks: leaver.is_some_and(|pod| !pod.over) && (self.is_linked(pod) || !silent),
@@ -186,10 +184,12 @@ impl Told<'_> {
     /// No spout has anything in flight that could pass through the pod. One that is away has lost
     /// what it had, and one that starts has had nothing.
     fn has_drained(&self) -> bool {
-        self.spouts().all(|(_, status)| {
+        self.spouts().all(|(task, status)| {
             let Some(status) = status else { return false };
             let phase = status.total.phase;
-            !status.connected || phase == Phase::Drained || phase == Phase::Starting
+            let rests = !status.connected || phase == Phase::Drained || phase == Phase::Starting;
+            // One that nobody has told to hold back may begin at any time.
+            rests && self.plan.is_draining(task)
         })
     }
 

@@ -221,8 +221,7 @@ impl Turn<'_> {
         if record.upgrade.is_some() {
             return no("stream managers change one after the other");
         }
-        let plan = self.run.channel.as_ref().and_then(|channel| channel.plan());
-        let plan = plan.filter(|plan| plan.plan().revision == record.revision);
+        let plan = self.pushed().filter(|plan| plan.plan().revision == record.revision);
         let Some(plan) = plan.filter(|_| record.shape == digest::shape(logical)) else {
             return no("the newest plan is on its way");
         };

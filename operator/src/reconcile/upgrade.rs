@@ -2,9 +2,10 @@
 
 use super::{
     Seen, Turn,
-    roll::{AWAY_MS, hold_ms},
+    roll::{AWAY_MS, hold_ms, statuses},
 };
 use crate::{
+    flow::QUIET_MS,
     leave, names,
     observe::ObservedPod,
     record::{Record, RefusedUpgrade, Stage},
@@ -17,10 +18,6 @@ use egret_topology::{
     plan::{Delivery, PlanIndex},
 };
 use egret_wire::control::{Phase, TaskStatus};
-use std::collections::BTreeMap;
-
-/// Where nobody acks, how long what is in flight is given, in milliseconds.
-const QUIET_MS: u64 = 2_000;
 
 impl Turn<'_> {
     /// Begins an upgrade, or takes its next step. Rolling changes and upgrades wait for each other.
@@ -39,9 +36,8 @@ impl Turn<'_> {
                 None => Upgrade::new(wanted, self.now),
             });
         }
-        let plan = self.run.channel.as_ref().and_then(|channel| channel.plan());
         // After a restart nobody has been told of a plan yet.
-        let Some(plan) = plan else { return };
+        let Some(plan) = self.pushed() else { return };
         let Some(mut upgrade) = record.upgrade.take() else { return };
         if self.now.saturating_sub(self.run.looked) > AWAY_MS {
             upgrade.since = self.now;
@@ -118,8 +114,7 @@ impl Turn<'_> {
         let answer = seen.answers.pods.iter().find(|answer| answer.pod == id);
         let works = |task: &TaskStatus| task.connected && task.total.phase != Phase::Starting;
         let tasks = plan.tasks_in(id).count();
-        let of: BTreeMap<TaskId, &TaskStatus> =
-            seen.answers.pods.iter().flat_map(|pod| &pod.tasks).map(|it| (it.task, it)).collect();
+        let of = statuses(seen);
         let phase = |task: &TaskId| of.get(task).map(|status| status.total.phase);
         let spouts = leave::spouts(plan, &[id]);
         let over = |task: &TaskId| {
