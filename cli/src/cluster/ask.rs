@@ -120,10 +120,11 @@ fn refused(ask: Ask<'_>, cluster: &str, status: &Status) -> Trouble {
         429 | 500..=599 => {
             Trouble::unreachable(format!("{cluster} cannot answer now: {}", status.message))
         }
-        _ => {
+        code => {
             let name = ask.name.map(|name| format!(" {name}")).unwrap_or_default();
             let words = &status.message;
-            Trouble::refused(format!("cannot {verb} {resource}{name} {place}: {words}"))
+            let what = format!("cannot {verb} {resource}{name} {place}: {words}");
+            if code == 409 { Trouble::changed(what) } else { Trouble::refused(what) }
         }
     }
 }
@@ -172,6 +173,12 @@ mod tests {
         assert!(!is_missing(&kind));
         let text = refused(ASK, "https://x", &kind).to_string();
         assert!(text.contains("topologies.egret.dev is not installed"), "{text}");
+    }
+
+    #[test]
+    fn a_conflict_is_told_from_a_no() {
+        let of = |code: u16| refused(ASK, "x", &status(json!({"code": code}))).is_changed();
+        assert!(of(409) && !of(422) && !of(403));
     }
 
     #[test]

@@ -49,6 +49,11 @@ impl Topology {
         self.0.metadata.generation.unwrap_or_default()
     }
 
+    /// As which it was read: another one after every write, also of its status.
+    pub(super) fn version(&self) -> &str {
+        self.0.metadata.resource_version.as_deref().unwrap_or_default()
+    }
+
     pub(super) fn created(&self) -> Option<Timestamp> {
         self.0.metadata.creation_timestamp.as_ref().map(|time| time.0)
     }

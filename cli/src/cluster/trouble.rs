@@ -21,6 +21,8 @@ enum Kind {
     Refused,
     /// The cluster says so to this user.
     Forbidden,
+    /// Somebody has changed what was looked at.
+    Changed,
     /// The cluster does not answer; it may do so later.
     Unreachable,
 }
@@ -41,6 +43,11 @@ impl Trouble {
         Trouble { kind: Kind::Forbidden, what: what.into(), remedy: None }
     }
 
+    /// Somebody has changed what was looked at.
+    pub(super) fn changed(what: impl Into<String>) -> Trouble {
+        Trouble { kind: Kind::Changed, what: what.into(), remedy: None }
+    }
+
     /// The cluster says nothing.
     pub(super) fn unreachable(what: impl Into<String>) -> Trouble {
         Trouble { kind: Kind::Unreachable, what: what.into(), remedy: None }
@@ -55,6 +62,11 @@ impl Trouble {
     /// It is the same for everything of this kind.
     pub(super) fn is_forbidden(&self) -> bool {
         self.kind == Kind::Forbidden
+    }
+
+    /// It may go well with what is there now.
+    pub(super) fn is_changed(&self) -> bool {
+        self.kind == Kind::Changed
     }
 
     /// It may be gone in a moment.

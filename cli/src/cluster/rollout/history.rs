@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 
 /// Differences that a line of the history shows.
 const SHOWN: usize = 3;
+/// Writes of others between two looks at a topology that are borne with.
+const LOOKS: u32 = 10;
 
 /// Show the versions of a topology that were asked for
 #[derive(Args, Debug)]
@@ -87,14 +89,35 @@ impl Undo {
                 let words = format!("topology {name} is at revision {} already\n", revision.number);
                 return Ok(output::print(&words));
             }
-            // If somebody else has changed it meanwhile, what was looked at is out of date.
-            let at = topology.whole()["metadata"]["resourceVersion"].clone();
-            let patch = json!({"metadata": {"resourceVersion": at}, "spec": patch});
-            session.patch(name, &patch).await?;
+            replace(&session, &topology, &patch).await?;
             let words = format!("topology {name}: revision {} is asked for\n", revision.number);
             Ok(output::print(&words))
         })
     }
+}
+
+/// Changes the spec that was looked at, and no other: then what is asked for may not be what is
+/// wanted any more. That the operator writes its status meanwhile does not matter.
+async fn replace(session: &Session, seen: &Topology, spec: &Value) -> Result<(), Trouble> {
+    let name = seen.name();
+    let (uid, generation) = (seen.uid(), seen.generation());
+    let mut at = seen.version().to_owned();
+    for _ in 0..LOOKS {
+        let patch = json!({"metadata": {"resourceVersion": at}, "spec": spec});
+        match session.patch(name, &patch).await {
+            Err(trouble) if trouble.is_changed() => {}
+            done => return done.map(drop),
+        }
+        let now = session.topology(name).await?;
+        if (now.uid(), now.generation()) != (uid, generation) {
+            let what = format!("somebody else has changed topology {name} meanwhile");
+            let remedy = format!("look at `egret rollout history {name}`, and ask again");
+            return Err(Trouble::changed(what).with(remedy));
+        }
+        at = now.version().to_owned();
+    }
+    let what = format!("topology {name} is written to all the time: {LOOKS} tries were too late");
+    Err(Trouble::changed(what).with("ask again"))
 }
 
 /// The version that is asked for now, with the defaults that the operator writes.
