@@ -52,7 +52,7 @@ fn images_and_tests(root: &Path) -> Result<String, String> {
         say("images", started.elapsed());
     }
     // Tests wait for pods most of the time, but two cores carry few topologies at once.
-    test(root, &["--", "--test-threads", "2"], &[("EGRET_E2E_REQUIRED", "1")])
+    test(root, &["--", "--test-threads", "3"], &[("EGRET_E2E_REQUIRED", "1")])
 }
 
 fn test(root: &Path, args: &[&str], variables: &[(&str, &str)]) -> Result<String, String> {

@@ -1,8 +1,5 @@
 //! A bolt that is too slow for what comes gets another task, which is its own to keep.
 
-// Also in the fixtures, which clippy does not take for tests.
-#![allow(clippy::unwrap_used)]
-
 use egret_e2e::{Cluster, Deployed, Namespace};
 use serde_json::Value;
 use std::time::Duration;

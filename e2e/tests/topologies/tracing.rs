@@ -1,12 +1,6 @@
 //! Traced tuples on the cluster: spans of tasks in two pods find their collector, and one another.
 
-// Also in the fixtures, which clippy does not take for tests.
-#![allow(clippy::unwrap_used)]
-
-#[path = "../../cli/tests/local/collector.rs"]
-mod collector;
-
-use collector::{Collector, Span};
+use crate::collector::{Collector, Span};
 use egret_e2e::{Cluster, Namespace, layout::HOST, wait::Wait};
 use std::{collections::BTreeSet, time::Duration};
 

@@ -1,8 +1,5 @@
 //! Word count from `kubectl apply` to exact counts, across two nodes.
 
-// Also in the fixtures, which clippy does not take for tests.
-#![allow(clippy::unwrap_used)]
-
 use egret_e2e::{Cluster, Namespace, layout::Machine};
 use serde_json::Value;
 use std::{

@@ -1,8 +1,5 @@
 //! What users lay over pods, and what they may not.
 
-// Also in the fixtures, which clippy does not take for tests.
-#![allow(clippy::unwrap_used)]
-
 use egret_e2e::{Cluster, Life, Namespace, condition};
 use serde_json::{Value, json};
 use std::time::Duration;

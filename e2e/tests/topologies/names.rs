@@ -1,8 +1,5 @@
 //! Names that topologies, and others, need alike.
 
-// Also in the fixtures, which clippy does not take for tests.
-#![allow(clippy::unwrap_used)]
-
 use egret_e2e::{Cluster, Namespace, condition};
 use std::time::Duration;
 

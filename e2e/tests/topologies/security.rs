@@ -1,8 +1,5 @@
 //! What topologies, their pods and the operator may not do.
 
-// Also in the fixtures, which clippy does not take for tests.
-#![allow(clippy::unwrap_used)]
-
 use base64::{Engine, engine::general_purpose::STANDARD};
 use egret_e2e::{
     Cluster, Deployed, Namespace,

@@ -1,13 +1,7 @@
 //! A real Prometheus reads pods on two nodes and the operator, and what it reads adds up.
 
-// Also in the fixtures, which clippy does not take for tests.
-#![allow(clippy::unwrap_used)]
-
-#[path = "host/prometheus.rs"]
-mod prometheus;
-
+use crate::prometheus::{Prometheus, Target, is_installed, operator};
 use egret_e2e::{Cluster, Deployed, Namespace, wait::Wait};
-use prometheus::{Prometheus, Target, is_installed, operator};
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,11 +1,6 @@
 //! What `egret` does on a cluster, as people type it.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so")]
-
-#[path = "host/egret.rs"]
-mod egret;
-
-use egret::{command, egret, fails, prints, text};
+use crate::egret::{command, egret, fails, prints, text};
 use egret_e2e::{Cluster, Namespace, wait::Wait};
 use serde_json::{Value, json};
 use std::{

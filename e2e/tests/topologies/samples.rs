@@ -1,8 +1,5 @@
 //! The API server refuses what `egret validate` refuses: the same table of samples.
 
-// Also in the fixtures, which clippy does not take for tests.
-#![allow(clippy::unwrap_used)]
-
 use egret_e2e::{Cluster, Deployed, Namespace, condition};
 use std::{fs, path::Path, time::Duration};
 

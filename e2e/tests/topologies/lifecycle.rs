@@ -1,8 +1,5 @@
 //! What users do with a topology that runs: pause, resume, scale, stop, delete.
 
-// Also in the fixtures, which clippy does not take for tests.
-#![allow(clippy::unwrap_used)]
-
 use egret_e2e::{Cluster, Deployed, Life, Namespace, condition, wait::Wait};
 use serde_json::json;
 use std::time::Duration;

@@ -1,8 +1,5 @@
 //! Rolling changes under load: every line arrives once, whatever becomes of the new version.
 
-// Also in the fixtures, which clippy does not take for tests.
-#![allow(clippy::unwrap_used)]
-
 use egret_e2e::{
     Cluster, Deployed, Life, Namespace, condition,
     layout::Machine,
