@@ -28,7 +28,7 @@ pub(crate) fn run(root: &Path) -> Result<Ended, String> {
     let tested = stage::run(root, &test, &[("EGRET_BROWSER_REQUIRED", "1")], |line| {
         line.starts_with("test ") || line.starts_with("test result: ")
     });
-    if tested.ok { Ok(Ended::Passed(tested.output)) } else { Err(tested.output) }
+    if tested.ok { Ok(Ended::Passed(tested.output, Vec::new())) } else { Err(tested.output) }
 }
 
 fn is_installed(root: &Path) -> bool {

@@ -1,5 +1,6 @@
 //! Chores of the repository: checks, images, and what is generated.
 
+mod again;
 mod bench;
 mod browser;
 mod charts;

@@ -100,7 +100,15 @@ fn browser(root: &Path) -> Outcome {
 
 fn ended(ended: Result<e2e::Ended, String>, place: &str) -> Outcome {
     match ended {
-        Ok(e2e::Ended::Passed(output)) => Outcome::Passed(format!("{place}: {}", totals(&output))),
+        Ok(e2e::Ended::Passed(output, again)) => {
+            let mut sums = sums(&output);
+            sums[1] = sums[1].saturating_sub(again.len() as u64);
+            let mut detail = format!("{place}: {}", counted(sums));
+            if !again.is_empty() {
+                detail.push_str(&format!("; at the second try: {}", again.join(", ")));
+            }
+            Outcome::Passed(detail)
+        }
         Ok(e2e::Ended::Skipped(why)) => Outcome::Skipped(why),
         Err(output) => Outcome::Failed(output),
     }
@@ -184,8 +192,12 @@ fn judge(ended: Ended, passed: &str) -> Outcome {
     if ended.ok { Outcome::Passed(passed.to_owned()) } else { Outcome::Failed(ended.output) }
 }
 
-/// The sum of all closing lines of test runners.
 fn totals(output: &str) -> String {
+    counted(sums(output))
+}
+
+/// The sums of all closing lines of test runners: passed, failed, ignored.
+fn sums(output: &str) -> [u64; 3] {
     let words = ["passed", "failed", "ignored"];
     let closing = output.lines().filter(|line| line.trim().starts_with("test result: "));
     let mut sums = [0u64; 3];
@@ -197,7 +209,11 @@ fn totals(output: &str) -> String {
             sums[at] += count;
         }
     }
-    format!("{} passed; {} failed; {} ignored", sums[0], sums[1], sums[2])
+    sums
+}
+
+fn counted([passed, failed, ignored]: [u64; 3]) -> String {
+    format!("{passed} passed; {failed} failed; {ignored} ignored")
 }
 
 /// The table, the runner's closing line, and the count of stages.
