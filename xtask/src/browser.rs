@@ -17,13 +17,13 @@ pub(crate) fn run(root: &Path) -> Result<Ended, String> {
         let why = "there is no Chromium here: apt-get install chromium";
         return Ok(Ended::Skipped(why.to_owned()));
     }
-    let build = ["cargo", "build", "--package", "egret-cli", "--example", "trouble", "--locked"];
+    let build = ["cargo", "build", "--workspace", "--example", "trouble", "--locked"];
     let built = stage::run(root, &build, &[], |_| false);
     if !built.ok {
         return Err(built.output);
     }
     // Each test has a browser and mostly a run of its own, and two cores carry few of them.
-    let test = ["cargo", "test", "--package", "egret-cli", "--test", "browser", "--locked"];
+    let test = ["cargo", "test", "--workspace", "--test", "browser", "--locked"];
     let test = [&test[..], &["--", "--test-threads", "2"]].concat();
     let tested = stage::run(root, &test, &[("EGRET_BROWSER_REQUIRED", "1")], |line| {
         line.starts_with("test ") || line.starts_with("test result: ")

@@ -5,6 +5,7 @@ use crate::{
     images, stage,
 };
 use std::{
+    fs,
     path::Path,
     time::{Duration, Instant},
 };
@@ -13,9 +14,6 @@ use std::{
 const INCAPABLE: &str = "this machine cannot run a cluster";
 /// What it says of one that was there before.
 const WAS_UP: &str = "the cluster is up already";
-
-/// Tests fail where there is no cluster, instead of skipping themselves.
-const REQUIRED: &[(&str, &str)] = &[("EGRET_E2E_REQUIRED", "1")];
 
 /// How the stage ended, if it did not fail.
 pub(crate) enum Ended {
@@ -31,9 +29,7 @@ pub(crate) fn run(root: &Path) -> Result<Ended, String> {
     let up = cluster(root, "up");
     if !up.ok {
         let why = up.output.lines().find(|line| line.contains(INCAPABLE)).map(str::to_owned);
-        let why = why.ok_or(up.output)?;
-        // What needs no cluster is tested anyway.
-        return test(root, &["--lib", "--bins"], &[]).map(|_| Ended::Skipped(why));
+        return why.map(Ended::Skipped).ok_or(up.output);
     }
     let tested = images_and_tests(root);
     let mut left = String::new();
@@ -58,7 +54,7 @@ fn images_and_tests(root: &Path) -> Result<(String, Vec<String>), String> {
         say("images", started.elapsed());
     }
     // Tests wait for pods most of the time, but two cores carry few topologies at once.
-    let first = test(root, &["--", "--test-threads", "3"], REQUIRED);
+    let first = test(root, &programs(root)?, &["--test-threads", "3"]);
     first.map_or_else(|output| try_again(root, output), |output| Ok((output, Vec::new())))
 }
 
@@ -73,8 +69,7 @@ fn try_again(root: &Path, first: String) -> Result<(String, Vec<String>), String
     let mut names = Vec::new();
     for Failed { program, name } in failed {
         println!("    {name} has failed, and is tried once more, alone");
-        let args = ["--test", &program, "--", "--exact", &name, "--test-threads", "1"];
-        match test(root, &args, REQUIRED) {
+        match test(root, &[program], &["--exact", &name]) {
             Ok(second) => output.push_str(&second),
             Err(second) => return Err(format!("{output}\nand once more, alone:\n{second}")),
         }
@@ -85,10 +80,29 @@ fn try_again(root: &Path, first: String) -> Result<(String, Vec<String>), String
     Ok((output, names))
 }
 
-fn test(root: &Path, args: &[&str], variables: &[(&str, &str)]) -> Result<String, String> {
+/// The test programs, as they lie there: cargo starts them only if they are named.
+fn programs(root: &Path) -> Result<Vec<String>, String> {
+    let folder = root.join("e2e/tests");
+    let unreadable = |error| format!("cannot list {}: {error}", folder.display());
+    let mut names = Vec::new();
+    for entry in fs::read_dir(&folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if path.extension().is_some_and(|end| end == "rs") || path.join("main.rs").exists() {
+            names.extend(path.file_stem().map(|stem| stem.to_string_lossy().into_owned()));
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn test(root: &Path, programs: &[String], args: &[&str]) -> Result<String, String> {
     let started = Instant::now();
-    let command = ["cargo", "test", "--package", "egret-e2e", "--locked", "--no-fail-fast"];
-    let ended = stage::run(root, &[&command[..], args].concat(), variables, |line| {
+    let mut command = vec!["cargo", "test", "--workspace", "--locked", "--no-fail-fast"];
+    command.extend(programs.iter().flat_map(|name| ["--test", name]));
+    command.push("--");
+    command.extend(args);
+    let required = &[("EGRET_E2E_REQUIRED", "1")];
+    let ended = stage::run(root, &command, required, |line| {
         // Those that have failed are told when they are given up.
         line.starts_with("test ") && !line.contains("FAILED")
     });
@@ -98,9 +112,12 @@ fn test(root: &Path, args: &[&str], variables: &[(&str, &str)]) -> Result<String
 
 fn cluster(root: &Path, verb: &str) -> stage::Ended {
     let started = Instant::now();
-    let command = ["cargo", "run", "--quiet", "--locked", "--package", "egret-e2e"];
-    let command = [&command[..], &["--bin", "egret-cluster", "--", verb]].concat();
-    let ended = stage::run(root, &command, &[], |line| line.starts_with('['));
+    let ended = match stage::program(root, "egret-cluster") {
+        Ok(program) => {
+            stage::run(root, &[&program.to_string_lossy(), verb], &[], |line| line.starts_with('['))
+        }
+        Err(output) => stage::Ended { ok: false, output },
+    };
     say(&format!("cluster {verb}"), started.elapsed());
     ended
 }

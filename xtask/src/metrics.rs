@@ -15,13 +15,13 @@ pub(crate) fn run(root: &Path) -> Result<Ended, String> {
         let _ = stage::run(root, &install, &[], |_| false);
     }
     let there = is_installed(root);
-    let build = ["cargo", "build", "--package", "egret-cli", "--example", "trouble", "--locked"];
+    let build = ["cargo", "build", "--workspace", "--example", "trouble", "--locked"];
     let built = stage::run(root, &build, &[], |_| false);
     if !built.ok {
         return Err(built.output);
     }
     // Each test has a run of its own, and two cores carry few of them.
-    let test = ["cargo", "test", "--package", "egret-cli", "--test", "metrics", "--locked"];
+    let test = ["cargo", "test", "--workspace", "--test", "metrics", "--locked"];
     let test = [&test[..], &["--", "--test-threads", "2"]].concat();
     let required: &[(&str, &str)] = if there { &[("EGRET_PROMETHEUS_REQUIRED", "1")] } else { &[] };
     let tested = stage::run(root, &test, required, |line| {

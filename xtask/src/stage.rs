@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader},
-    path::Path,
+    path::{Path, PathBuf},
     process::Command,
 };
 
@@ -26,6 +26,21 @@ pub(crate) fn run(
         Ok(ended) => ended,
         Err(error) => Ended { ok: false, output: format!("cannot run {command:?}: {error}\n") },
     }
+}
+
+/// Builds a program of this workspace and says where it is.
+///
+/// All that is built is chosen with `--workspace`: then a dependency has the same features in every
+/// build, and is built once. With `--package` much of it would be built again for each.
+pub(crate) fn program(root: &Path, name: &str) -> Result<PathBuf, String> {
+    let build = ["cargo", "build", "--quiet", "--locked", "--workspace", "--bin", name];
+    let built = run(root, &build, &[], |_| false);
+    if !built.ok {
+        return Err(built.output);
+    }
+    // Cargo puts it beside this one.
+    let ours = std::env::current_exe().map_err(|error| format!("where is xtask? {error}"))?;
+    Ok(ours.with_file_name(name))
 }
 
 /// Whether a tool answers when it is asked for its version.

@@ -7,7 +7,9 @@ use std::{path::PathBuf, process::Command};
 fn word_count() -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_BIN_EXE_egret")).with_file_name("");
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--quiet", "-p", "word-count"]);
+    // Of the whole workspace, with the features that all of it is built with: `-p word-count` would
+    // build much of what it depends on again.
+    cargo.args(["build", "--quiet", "--workspace", "--bin", "word-count"]);
     if folder.ends_with("release") {
         cargo.arg("--release");
     }

@@ -15,7 +15,8 @@ pub(crate) fn egret() -> &'static Path {
         let test = env::current_exe().unwrap();
         let profile = test.ancestors().nth(2).unwrap();
         let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--package", "egret-cli", "--target-dir"]);
+        // As all is built that is tested: with the features of the whole workspace.
+        build.args(["build", "--quiet", "--workspace", "--bin", "egret", "--target-dir"]);
         build.arg(profile.parent().unwrap());
         if profile.ends_with("release") {
             build.arg("--release");

@@ -8,8 +8,8 @@ const WRITTEN: &str = "# Written by `cargo xtask manifests` from the types of th
 
 /// The definition as YAML, from the operator of this tree.
 pub(super) fn text(root: &Path) -> Result<String, String> {
-    let run = ["cargo", "run", "--quiet", "--locked", "--package", "egret-operator", "--", "crd"];
-    let ended = stage::run(root, &run, &[], |_| false);
+    let operator = stage::program(root, "egret-operator")?;
+    let ended = stage::run(root, &[&operator.to_string_lossy(), "crd"], &[], |_| false);
     let start = ended.output.find("apiVersion: ").filter(|_| ended.ok);
     let start =
         start.ok_or_else(|| format!("{}\nthe operator prints no definition", ended.output))?;

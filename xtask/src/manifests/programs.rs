@@ -13,8 +13,8 @@ pub(crate) struct Programs {
 
 /// Takes them from the cache; the first time, builds them from the Go module proxy.
 pub(crate) fn obtain(root: &Path) -> Result<Programs, String> {
-    let command = ["cargo", "run", "--quiet", "--locked", "--package", "egret-e2e"];
-    let command = [&command[..], &["--bin", "egret-cluster", "--", "checks"]].concat();
+    let cluster = stage::program(root, "egret-cluster")?;
+    let command = [&cluster.to_string_lossy(), "checks"];
     let ended =
         stage::run(root, &command, &[], |line| line.starts_with('[') && line.contains("buil"));
     let last = ended.output.trim_end().lines().last().unwrap_or_default();
