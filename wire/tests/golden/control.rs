@@ -75,6 +75,7 @@ fn plan() -> Box<PhysicalPlan> {
         rolling: Default::default(),
         restarted_at: None,
         max_rates: Default::default(),
+        max_tries: Default::default(),
         components: vec![lines, count],
         pods: vec![PlannedPod { id: PodId(0), address: ([127, 0, 0, 1], 4000).into() }],
         tasks: vec![task(0, 0), task(1, 1)],
