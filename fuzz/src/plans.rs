@@ -40,6 +40,7 @@ pub(crate) fn plan(revision: u64, change: u8) -> PlanIndex {
         rolling: Default::default(),
         restarted_at: None,
         max_rates: Default::default(),
+        max_tries: Default::default(),
         components: vec![
             component("words", json!({"words": 50, "length": 3}), ["word"], None),
             component("split", Value::Null, ["word"], Some((0, Grouping::Shuffle))),

@@ -1,7 +1,7 @@
 //! What waits to be told to the stream manager, across reconnects.
 
 use egret_core::trace::Spans;
-use egret_wire::control::{FromInstance, LossScope, TaskReport};
+use egret_wire::control::{FromInstance, LossScope, Poisoned, TaskReport};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Questions and answers that wait for the link; the oldest go when there are more.
@@ -26,8 +26,8 @@ pub(crate) struct Outgoing {
     report: Option<TaskReport>,
     spans: Spans,
     others: VecDeque<FromInstance>,
-    /// The error that ends this life.
-    broken: Option<String>,
+    /// The error that ends this life, and the tuple that user code had.
+    broken: Option<(String, Option<Poisoned>)>,
 }
 
 impl Outgoing {
@@ -66,9 +66,9 @@ impl Outgoing {
     }
 
     /// The last message: what ends this life.
-    pub(crate) fn broken(&mut self, mut error: String) {
+    pub(crate) fn broken(&mut self, mut error: String, poisoned: Option<Poisoned>) {
         error.truncate(error.floor_char_boundary(ERROR_TEXT));
-        self.broken = Some(error);
+        self.broken = Some((error, poisoned.map(Poisoned::bounded)));
     }
 
     /// The link is new: everything settled is told again.
@@ -102,7 +102,8 @@ impl Outgoing {
         if let Some(report) = self.report.take() {
             return Some(FromInstance::Report(Box::new(report)));
         }
-        self.broken.take().map(|error| FromInstance::Broken { error })
+        let (error, poisoned) = self.broken.take()?;
+        Some(FromInstance::Broken { error, poisoned })
     }
 }
 
@@ -128,7 +129,7 @@ mod tests {
         let splits: BTreeMap<String, u64> =
             (0..40_000).map(|n| (format!("{path}/{n}"), n)).collect();
         outgoing.positions(splits.clone());
-        outgoing.broken("é".repeat(ERROR_TEXT));
+        outgoing.broken("é".repeat(ERROR_TEXT), None);
         outgoing.report(TaskReport::default());
         let mut told = BTreeMap::new();
         loop {
@@ -141,7 +142,9 @@ mod tests {
             }
         }
         assert_eq!(told, splits);
-        let Some(FromInstance::Broken { error }) = outgoing.next() else { panic!("no last words") };
+        let Some(FromInstance::Broken { error, .. }) = outgoing.next() else {
+            panic!("no last words")
+        };
         assert_eq!(error.len(), ERROR_TEXT);
         assert!(outgoing.next().is_none());
     }

@@ -14,7 +14,7 @@ use crate::{
 };
 use egret_link::{Backoff, ControlReceiver, ControlSender, endpoint::close, quinn};
 use egret_topology::plan::PlanIndex;
-use egret_wire::control::{FromInstance, Phase, ToInstance};
+use egret_wire::control::{FromInstance, LossScope, Phase, ToInstance};
 pub(crate) use hub::Shared;
 use std::{convert::Infallible, rc::Rc, time::Duration};
 use tokio::{
@@ -228,7 +228,12 @@ async fn listen(
                 }
                 Err(error) => tracing::error!(%error, "a plan was ignored"),
             },
-            ToInstance::Loss(scope) => shared.handle_loss(scope, &describe(scope)),
+            ToInstance::Loss { scope, poisoned } => match (scope, poisoned) {
+                (LossScope::Task { task }, Some(poisoned)) => {
+                    shared.handle_poisoned(task, &describe(scope), &poisoned.bounded());
+                }
+                _ => shared.handle_loss(scope, &describe(scope)),
+            },
             ToInstance::WhoHolds { root } => {
                 shared.gateway.borrow_mut().handle_who_holds(now, root);
             }

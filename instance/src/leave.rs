@@ -149,6 +149,7 @@ mod tests {
             rolling: Default::default(),
             restarted_at: None,
             max_rates: Default::default(),
+            max_tries: Default::default(),
             components: vec![component],
             pods: (0..2)
                 .map(|id| PlannedPod { id: PodId(id), address: ([127, 0, 0, 1], 1).into() })

@@ -63,7 +63,7 @@ impl Registration {
     /// Tells why this life cannot begin.
     async fn broken(mut self, error: String) {
         let mut outgoing = Outgoing::default();
-        outgoing.broken(error);
+        outgoing.broken(error, None);
         if let Some(message) = outgoing.next()
             && self.sender.send(&message).await.is_ok()
         {
@@ -223,7 +223,7 @@ fn user(outcome: Result<TaskEnded, oneshot::error::RecvError>) -> Ended {
     match outcome {
         Ok(TaskEnded::Closed) => Ended::Closed,
         Ok(TaskEnded::Error(error)) => Ended::User(error),
-        Ok(TaskEnded::Panicked) | Err(_) => Ended::User(PANICKED.to_owned()),
+        Ok(TaskEnded::Panicked(_)) | Err(_) => Ended::User(PANICKED.to_owned()),
     }
 }
 

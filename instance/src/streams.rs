@@ -130,6 +130,7 @@ mod tests {
             rolling: Default::default(),
             restarted_at: None,
             max_rates: Default::default(),
+            max_tries: Default::default(),
             components: vec![
                 component("one", ComponentKind::Spout, vec![]),
                 component("two", ComponentKind::Spout, vec![]),

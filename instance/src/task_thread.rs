@@ -8,7 +8,9 @@ use egret_core::{
     task::{Step, Task, UserError},
 };
 use egret_sdk::{Context, TaskId};
+use egret_wire::control::Poisoned;
 use std::{
+    any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::{Duration, Instant},
@@ -21,8 +23,9 @@ pub(crate) enum TaskEnded {
     Closed,
     /// User code returned an error, or could not be set up.
     Error(String),
-    /// User code panicked; the panic's text is on stderr.
-    Panicked,
+    /// User code panicked; the panic's text is on stderr. With the tuple that it was given, if it
+    /// panicked in `execute`.
+    Panicked(Option<Poisoned>),
 }
 
 /// Runs a task until it is closed or fails. `make` builds it here, so that user code need not be
@@ -34,30 +37,55 @@ pub(crate) fn run(
     budget: Budget,
     clock: Clock,
 ) -> TaskEnded {
-    let outlet = ThreadOutlet { bridge, budget, clock, warned: None, unwarned: 0 };
+    let mut outlet = ThreadOutlet { bridge, budget, clock, warned: None, unwarned: 0 };
+    let component = context.component.clone();
+    let mut made = None;
     let ran = catch_unwind(AssertUnwindSafe(|| {
-        let task = make()?;
-        drive(task, context, outlet).map_err(|error| error.to_string())
+        let task = made.insert(make()?);
+        drive(task, context, &mut outlet).map_err(|error| error.to_string())
     }));
-    match ran {
+    let ended = match ran {
         Ok(Ok(())) => TaskEnded::Closed,
         Ok(Err(error)) => TaskEnded::Error(error),
-        Err(_) => TaskEnded::Panicked,
+        Err(panic) => {
+            let roots = made.as_ref().map(Task::executing).unwrap_or_default();
+            let cause = || format!("`{component}` panicked: {}", said(&*panic));
+            let poisoned = (!roots.is_empty()).then(|| Poisoned { roots, cause: cause() });
+            if let (Some(task), Some(_)) = (&mut made, &poisoned) {
+                task.hand_over(&mut outlet);
+            }
+            TaskEnded::Panicked(poisoned)
+        }
+    };
+    // User code has its say here too. What it fails at now, after the end, is on stderr.
+    match (catch_unwind(AssertUnwindSafe(|| drop(made))), ended) {
+        (Err(_), TaskEnded::Closed) => TaskEnded::Panicked(None),
+        (_, ended) => ended,
     }
 }
 
-fn drive(mut task: Task, mut context: Context, mut outlet: ThreadOutlet) -> Result<(), UserError> {
-    task.start(&mut context, &mut outlet)?;
+/// The text of a panic.
+fn said(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a word")
+}
+
+fn drive(
+    task: &mut Task,
+    mut context: Context,
+    outlet: &mut ThreadOutlet,
+) -> Result<(), UserError> {
+    task.start(&mut context, outlet)?;
     loop {
         if outlet.bridge.has_events() {
             for event in outlet.bridge.take_events() {
-                task.handle(event, &mut outlet)?;
+                task.handle(event, outlet)?;
             }
             if outlet.bridge.take_woken() {
                 task.woken();
             }
         }
-        match task.step(&mut outlet)? {
+        match task.step(outlet)? {
             Step::Again => {}
             Step::Park(until) => {
                 let timeout =

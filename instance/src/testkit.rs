@@ -264,6 +264,11 @@ fn plan(logical: &Logical) -> PhysicalPlan {
         rolling: Default::default(),
         restarted_at: None,
         max_rates: Default::default(),
+        max_tries: logical
+            .components
+            .iter()
+            .filter_map(|of| Some((of.name.clone(), of.max_tries?)))
+            .collect(),
         components,
         pods: vec![PlannedPod { id: PodId(0), address: ([127, 0, 0, 1], 1).into() }],
         tasks,

@@ -247,6 +247,7 @@ fn plan(
         rolling: Default::default(),
         restarted_at: None,
         max_rates: Default::default(),
+        max_tries: Default::default(),
         components: graph.components.clone(),
         pods: (0..pods)
             .map(|i| egret_topology::plan::PlannedPod {

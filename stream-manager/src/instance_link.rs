@@ -162,6 +162,8 @@ fn register(
         Attached { link: up.link, connection: connection.clone(), queue: Queue::Instance(queue) };
     manager.attach(Link::Instance(task), attached);
     manager.act();
+    // What its life before has left behind is told.
+    manager.poisoned.borrow_mut().remove(&task);
 }
 
 async fn converse(
@@ -199,8 +201,12 @@ async fn converse(
             FromInstance::Profile { number, profile, refused } => {
                 manager.profiled(task, number, profile, refused);
             }
-            FromInstance::Broken { error } => {
+            FromInstance::Broken { error, poisoned } => {
                 tracing::error!(task = task.0, "the task has ended with an error: {error}");
+                // Its loss is announced when it is back, or stays away.
+                if let Some(poisoned) = poisoned {
+                    manager.poisoned.borrow_mut().insert(task, poisoned.bounded());
+                }
                 closed = true;
                 manager.crashed(task, Told::ByItself, error);
             }

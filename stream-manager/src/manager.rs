@@ -20,7 +20,7 @@ use egret_topology::{
     plan::PlanIndex,
     positions::Positions,
 };
-use egret_wire::control::{Peer, ToInstance};
+use egret_wire::control::{LossScope, Peer, Poisoned, ToInstance};
 use std::{
     cell::{Cell, RefCell},
     collections::{BTreeMap, HashMap},
@@ -76,6 +76,8 @@ pub(crate) struct Manager {
     pub(crate) save: Notify,
     /// Files are written by one at a time.
     pub(crate) saving: Mutex<()>,
+    /// Of tasks whose loss is to be announced: the tuple that user code failed at.
+    pub(crate) poisoned: RefCell<BTreeMap<TaskId, Poisoned>>,
     pub(crate) tally: Tally,
     /// What connections counted that are gone.
     pub(crate) quic: Gone,
@@ -123,6 +125,7 @@ impl Manager {
             dirty: Cell::new(false),
             save: Notify::new(),
             saving: Mutex::new(()),
+            poisoned: RefCell::default(),
             tally: Tally::default(),
             quic: Gone::default(),
             revision: watch::Sender::new(revision),
@@ -165,10 +168,12 @@ impl Manager {
                 }
                 Some(Effect::Announce { number, scope }) => {
                     tracing::info!(number, ?scope, "a loss is announced");
-                    self.links.announce(&Peer::Loss { number, scope });
+                    let poisoned = self.poisoned_in(scope);
+                    self.links.announce(&Peer::Loss { number, scope, poisoned });
                 }
                 Some(Effect::TellInstance { task, scope }) => {
-                    self.send_to_instance(task, ToInstance::Loss(scope));
+                    let poisoned = self.poisoned_in(scope);
+                    self.send_to_instance(task, ToInstance::Loss { scope, poisoned });
                 }
                 Some(Effect::Drain { task, frames }) => {
                     tracing::info!(task = task.0, frames, "a task is drained: its input waits");
@@ -180,6 +185,21 @@ impl Manager {
             }
         }
         self.arm();
+    }
+
+    /// Acts while this is known of the loss of a task.
+    pub(crate) fn act_on_poisoned(self: &Rc<Self>, scope: LossScope, poisoned: Option<Poisoned>) {
+        let LossScope::Task { task } = scope else { return self.act() };
+        let known = poisoned.map(|it| self.poisoned.borrow_mut().insert(task, it.bounded()));
+        self.act();
+        if known.is_some() {
+            self.poisoned.borrow_mut().remove(&task);
+        }
+    }
+
+    fn poisoned_in(&self, scope: LossScope) -> Option<Poisoned> {
+        let LossScope::Task { task } = scope else { return None };
+        self.poisoned.borrow().get(&task).cloned()
     }
 
     fn wake_writer(self: &Rc<Self>, out: OutId) {

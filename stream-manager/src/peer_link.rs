@@ -263,10 +263,10 @@ async fn converse(
                 // A refusal is counted and logged.
                 let _ = manager.take_plan(*plan).await;
             }
-            Peer::Loss { number, scope } => {
+            Peer::Loss { number, scope, poisoned } => {
                 tracing::info!(peer = pod.0, number, ?scope, "a peer announces a loss");
                 manager.flow.borrow_mut().peer_loss(link, number, scope);
-                manager.act();
+                manager.act_on_poisoned(scope, poisoned);
             }
             Peer::WhoHolds { root } => manager.asked_by_peer(pod, root),
             Peer::Holds(hold) => manager.answered_by_peer(pod, hold),

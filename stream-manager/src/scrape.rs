@@ -159,12 +159,13 @@ fn add_task(
     let id = task.to_string();
     let labels: Labels<'_> = &[("component", component), ("task", &id)];
     let roots = total.roots;
-    let values: [(&Metric, u64); 15] = [
+    let values: [(&Metric, u64); 16] = [
         (&t::TASK_CONNECTED, u64::from(totals.connected())),
         (&r::ROOTS_EMITTED, roots.emitted),
         (&r::ROOTS_ACKED, roots.acked),
         (&r::ROOTS_TIMED_OUT, roots.timed_out),
         (&r::ROOTS_REPLAYED, roots.replayed),
+        (&r::DEAD_LETTERS, roots.dead_letters),
         (&r::ROOTS_PENDING, roots.pending),
         (&t::TUPLES_EMITTED, total.emitted),
         (&t::TUPLES_EXECUTED, total.executed),

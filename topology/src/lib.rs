@@ -5,6 +5,7 @@
 //! [`packing_plan`] (which task in which pod) → [`plan`] (the physical plan that is pushed to
 //! stream managers and instances).
 
+pub mod dead_letters;
 pub mod declaration;
 pub mod duration;
 pub mod grouping;

@@ -60,6 +60,10 @@ pub const MAX_POD_TEMPLATE: usize = 32 << 10;
 /// Roots per second that a spout may be limited to: more than a task can emit.
 pub const MAX_RATE: u32 = 1_000_000_000;
 
+/// Failed tries after which a root may become a dead letter. Each may cost a life of a task; who
+/// wants more wants them for ever.
+pub const MAX_TRIES: u32 = 1000;
+
 /// Share of the time that tasks shall work, of which their number is made: below there would be ten
 /// times as many as are needed, above no room for more.
 pub const MIN_UTILIZATION: f64 = 0.1;

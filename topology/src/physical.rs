@@ -109,6 +109,11 @@ impl PhysicalPlan {
                 .iter()
                 .filter_map(|of| Some((of.name.clone(), of.max_rate?)))
                 .collect(),
+            max_tries: logical
+                .components
+                .iter()
+                .filter_map(|of| Some((of.name.clone(), of.max_tries?)))
+                .collect(),
             components: components(logical),
             pods: pods.map(|(pod, address)| PlannedPod { id: pod.id, address }).collect(),
         })

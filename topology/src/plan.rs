@@ -90,6 +90,10 @@ pub struct PhysicalPlan {
     /// Roots per second at most, by the names of spouts.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub max_rates: BTreeMap<String, u32>,
+    /// After how many failed tries a root becomes a dead letter, by the names of spouts; without
+    /// one, it is tried for ever.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub max_tries: BTreeMap<String, u32>,
     /// Processes that have started under another text start anew, once they have drained.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restarted_at: Option<String>,

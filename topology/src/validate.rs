@@ -8,6 +8,7 @@ mod autoscale;
 mod cluster;
 mod component;
 mod cycle;
+mod dead_letters;
 mod environment;
 mod inputs;
 mod names;
@@ -61,7 +62,8 @@ pub fn validate(resource: &Resource, catalog: &Catalog) -> Result<Logical, Vec<P
     totals(&logical, &mut problems);
     let sources = inputs::sources(&drafts, &mut problems);
     let order = cycle::order(&drafts, &sources, &mut problems);
-    let streams = streams::resolve(&drafts, &sources, &order, resource, catalog, &mut problems);
+    let mut streams = streams::resolve(&drafts, &sources, &order, resource, catalog, &mut problems);
+    dead_letters::add_streams(&drafts, &mut streams, &mut problems);
     let inputs = inputs::check(&drafts, &sources, &streams, &mut problems);
     for ((component, streams), inputs) in logical.components.iter_mut().zip(streams).zip(inputs) {
         component.streams = streams.unwrap_or_default();
@@ -129,6 +131,7 @@ struct Draft<'a> {
     inputs: &'a [Input],
     tick: Option<&'a crate::duration::Duration>,
     max_rate: Option<i64>,
+    max_tries: Option<i64>,
     autoscale: Option<&'a resource::Autoscale>,
 }
 
@@ -151,6 +154,7 @@ fn drafts(spec: &Spec) -> Vec<Draft<'_>> {
         kind: ComponentKind::Spout,
         common: spout.common(),
         max_rate: spout.max_rate,
+        max_tries: spout.max_tries,
         inputs: &[],
         tick: None,
         autoscale: None,
@@ -160,6 +164,7 @@ fn drafts(spec: &Spec) -> Vec<Draft<'_>> {
         kind: ComponentKind::Bolt,
         common: bolt.common(),
         max_rate: None,
+        max_tries: None,
         inputs: &bolt.inputs,
         tick: bolt.tick.as_ref(),
         autoscale: bolt.autoscale.as_ref(),

@@ -120,12 +120,13 @@ function tiles({ snapshot, past }) {
   const { roots, latency } = snapshot;
   const connected = snapshot.tasks.filter((task) => task.connected).length;
   const lost = roots.failed + roots.timedOut;
+  const dead = roots.deadLetters > 0 ? ` · ${whole(roots.deadLetters)} dead letters` : "";
   return html`
     <section class="tiles" aria-label="The topology as a whole">
       ${tile("Trees acked", rate(roots.ackedRate), `${whole(roots.acked)} in all`, "", line(past.acked))}
       ${tile("Complete latency p50", time(latency?.p50), `p99 ${time(latency?.p99)}`, "", line(past.latency))}
       ${tile("In flight", count(roots.pending), `${whole(roots.emitted)} emitted`)}
-      ${tile("Failed or timed out", rate(roots.lostRate), `${whole(lost)} in all · ${whole(roots.replayed)} replayed`, lost > 0 ? "bad" : "")}
+      ${tile("Failed or timed out", rate(roots.lostRate), `${whole(lost)} in all · ${whole(roots.replayed)} replayed${dead}`, lost > 0 ? "bad" : "")}
       ${tile("Tasks connected", `${connected}/${snapshot.tasks.length}`, `in ${snapshot.pods.length} ${snapshot.pods.length === 1 ? "pod" : "pods"}`,
         connected < snapshot.tasks.length ? "bad" : "")}
     </section>`;

@@ -156,6 +156,7 @@ impl Model {
             timed_out: new.timed_out,
             pending: new.pending,
             replayed: new.replayed,
+            dead_letters: new.dead_letters,
             acked_rate: rate(new.acked, old.acked),
             lost_rate: rate(new.failed + new.timed_out, old.failed + old.timed_out),
         }

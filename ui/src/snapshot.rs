@@ -71,6 +71,9 @@ pub struct Roots {
     pub pending: u64,
     /// Of the emitted, those that repeat a failed one.
     pub replayed: u64,
+    /// Of these, those that have failed too often and left as dead letters.
+    #[serde(default)]
+    pub dead_letters: u64,
     /// Acked per second.
     pub acked_rate: Option<f64>,
     /// Failed or timed out per second.

@@ -78,6 +78,9 @@ pub enum FromInstance {
     Broken {
         /// The user's own error.
         error: String,
+        /// The tuple that was being executed, if one was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        poisoned: Option<Poisoned>,
     },
 }
 
@@ -104,7 +107,14 @@ pub enum ToInstance {
     /// A newer plan.
     Plan(Box<PhysicalPlan>),
     /// Tuples were lost.
-    Loss(LossScope),
+    Loss {
+        /// What was lost.
+        #[serde(flatten)]
+        scope: LossScope,
+        /// The tuple that user code failed at, if that was why a task was lost.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        poisoned: Option<Poisoned>,
+    },
     /// Work off what you were sent, and stay: another life takes over.
     Drain {
         /// Frames of data streams that were sent over this link.
@@ -153,6 +163,9 @@ pub enum Peer {
         number: u64,
         /// What was lost.
         scope: LossScope,
+        /// The tuple that user code failed at, if that was why a task was lost.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        poisoned: Option<Poisoned>,
     },
     /// Who of your tasks holds a tuple of this root's tree?
     WhoHolds {
@@ -259,6 +272,27 @@ pub struct Root {
 impl From<RootId> for Root {
     fn from(RootId { task, incarnation, seq }: RootId) -> Root {
         Root { task, incarnation, seq }
+    }
+}
+
+/// The tuple that was being executed when user code ended the life of its task: its roots have
+/// failed, while all else that was in flight is merely lost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Poisoned {
+    /// The roots of the tuple.
+    pub roots: Vec<Root>,
+    /// The component and what it died of.
+    pub cause: String,
+}
+
+impl Poisoned {
+    /// No longer than a fail in an ack frame may be. Whoever sends it may send anything.
+    #[must_use]
+    pub fn bounded(mut self) -> Poisoned {
+        self.roots.truncate(limits::MAX_ROOTS);
+        self.cause.truncate(self.cause.floor_char_boundary(limits::MAX_CAUSE));
+        self
     }
 }
 

@@ -75,6 +75,7 @@ fn plan(tasks: u32, grouping: Grouping) -> PlanIndex {
         rolling: Default::default(),
         restarted_at: None,
         max_rates: Default::default(),
+        max_tries: Default::default(),
         components: vec![
             component("words", ComponentKind::Spout, vec![]),
             component("count", ComponentKind::Bolt, inputs),

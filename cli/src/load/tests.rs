@@ -56,7 +56,7 @@ fn an_unknown_field_is_shown_at_its_name() {
 error: there is no field `confg`
   --> wc.yaml:8:5 (spec.spouts[0].confg)
   help: did you mean `config`? the fields are name, parallelism, component, image, config, \
-         streams, resources, env, envFrom, volumeMounts, maxRate
+         streams, resources, env, envFrom, volumeMounts, maxRate, maxTries
 "
     );
 }

@@ -33,6 +33,7 @@ struct Roots {
     timed_out: u64,
     pending: u64,
     replayed: u64,
+    dead_letters: u64,
 }
 
 /// Null where nothing was measured.
@@ -66,7 +67,9 @@ impl Summary {
         took: Duration,
         restarts: u64,
     ) -> Summary {
-        let RootCounts { emitted, acked, failed, timed_out, pending, replayed, .. } = tally.roots();
+        let counts = tally.roots();
+        let RootCounts { emitted, acked, failed, timed_out, pending, replayed, .. } = counts;
+        let dead_letters = counts.dead_letters;
         let latency = tally.latency();
         let component = |tally: ComponentTally| Component {
             name: tally.name,
@@ -82,7 +85,7 @@ impl Summary {
             topology: logical.name.clone(),
             delivery: logical.delivery,
             seconds: took.as_secs_f64(),
-            roots: Roots { emitted, acked, failed, timed_out, pending, replayed },
+            roots: Roots { emitted, acked, failed, timed_out, pending, replayed, dead_letters },
             complete_latency_seconds: CompleteLatency {
                 p50: latency.quantile(0.5),
                 p90: latency.quantile(0.9),
@@ -109,7 +112,8 @@ impl Summary {
 
     /// The same for people.
     pub(crate) fn text(&self) -> String {
-        let Roots { emitted, acked, failed, timed_out, pending, replayed } = self.roots;
+        let Roots { emitted, acked, failed, timed_out, pending, replayed, dead_letters } =
+            self.roots;
         let number = words::grouped;
         let mut text = format!("{} ran for {:.1} s", self.topology, self.seconds);
         if self.seconds > 0.0 && acked > 0 {
@@ -128,6 +132,9 @@ impl Summary {
             number(pending),
             number(replayed)
         );
+        if dead_letters > 0 {
+            let _ = write!(text, ", {} dead letters", number(dead_letters));
+        }
         let CompleteLatency { p50, p90, p99, p999, max, count } = self.complete_latency_seconds;
         if count > 0 {
             let _ = write!(

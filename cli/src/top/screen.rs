@@ -136,6 +136,10 @@ fn title(snapshot: &Snapshot) -> Line {
 fn whole(snapshot: &Snapshot) -> Line {
     let roots = &snapshot.roots;
     let lost = roots.failed + roots.timed_out;
+    let dead = match roots.dead_letters {
+        0 => String::new(),
+        dead => format!(" ({} dead letters)", words::grouped(dead)),
+    };
     let connected = snapshot.tasks.iter().filter(|task| task.connected).count();
     let tone = |bad: bool| if bad { Tone::Bad } else { Tone::Plain };
     vec![
@@ -143,7 +147,7 @@ fn whole(snapshot: &Snapshot) -> Line {
         (Tone::Plain, format!("   p50 {}", words::latency(snapshot.latency.map(|l| l.p50)))),
         (Tone::Plain, format!("   p99 {}", words::latency(snapshot.latency.map(|l| l.p99)))),
         (Tone::Plain, format!("   in flight {}", words::grouped(roots.pending))),
-        (tone(lost > 0), format!("   failed {}", words::grouped(lost))),
+        (tone(lost > 0), format!("   failed {}{dead}", words::grouped(lost))),
         (
             tone(connected < snapshot.tasks.len()),
             format!("   tasks {connected}/{}", snapshot.tasks.len()),

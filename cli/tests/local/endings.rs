@@ -36,7 +36,10 @@ fn a_run_ends_with_its_duration_and_tells_what_it_did() {
     let summary = &ended.summary;
     let all = "topology delivery seconds roots complete_latency_seconds components restarts";
     assert_eq!(keys(summary), names(all));
-    assert_eq!(keys(&summary["roots"]), names("emitted acked failed timed_out pending replayed"));
+    assert_eq!(
+        keys(&summary["roots"]),
+        names("emitted acked failed timed_out pending replayed dead_letters")
+    );
     assert_eq!(keys(&summary["complete_latency_seconds"]), names("p50 p90 p99 p999 max count"));
     let component = "name kind tasks emitted executed acked failed backpressure_seconds";
     assert_eq!(keys(&summary["components"][1]), names(component));

@@ -5,6 +5,7 @@
 mod binaries;
 mod collector;
 mod command_line;
+mod dead_letters;
 mod endings;
 mod errors;
 mod kills;

@@ -3,7 +3,7 @@
 use crate::{
     operator,
     prometheus::{self, Prometheus},
-    run::{HANGS, HOLDS, REFUSES, Run},
+    run::{FAILS, HANGS, HOLDS, REFUSES, Run},
 };
 use std::{
     fs,
@@ -96,6 +96,13 @@ fn a_call_that_hangs_fires_no_progress() {
 fn a_bolt_that_holds_tuples_for_good_fires_timeouts() {
     if prometheus::is_installed() {
         fires(&Run::of(HOLDS), "EgretTimeouts", r#", topology="holds""#);
+    }
+}
+
+#[test]
+fn tuples_that_fail_too_often_fire_dead_letters_and_their_spout_is_named() {
+    if prometheus::is_installed() {
+        fires(&Run::of(FAILS), "EgretDeadLetters", r#", component="words""#);
     }
 }
 

@@ -64,6 +64,19 @@ spec:
   - {name: holds, component: keep-for-good, config: {contains: line}, inputs: [{from: lines}]}
 ";
 
+/// Its bolt fails every word, each once.
+pub(crate) const FAILS: &str = "
+apiVersion: egret.dev/v1alpha1
+kind: Topology
+metadata: {name: fails}
+spec:
+  pods: 2
+  spouts:
+  - {name: words, config: {rate: 20}, maxTries: 1}
+  bolts:
+  - {name: fails, component: trouble, config: {does: fail}, inputs: [{from: words}]}
+";
+
 /// Its bolt does not start.
 pub(crate) const REFUSES: &str = "
 apiVersion: egret.dev/v1alpha1

@@ -2,7 +2,7 @@
 
 use crate::{trace::Spans, tracker::Root as NewRoot};
 use bytes::Bytes;
-use egret_sdk::Failure;
+use egret_sdk::{Failure, TaskId};
 use egret_topology::plan::PlanIndex;
 use egret_wire::{
     control::{Hold, LossScope, Phase, Root},
@@ -34,6 +34,8 @@ pub struct Batch {
     pub untracked: u64,
     /// How many of the new roots repeat one that failed.
     pub replayed: u64,
+    /// How many of these leave as dead letters, each counted once.
+    pub dead_letters: u64,
     /// Frames, in order.
     pub frames: Vec<OutFrame>,
     /// Settled prefixes that moved.
@@ -76,17 +78,25 @@ pub struct Completion {
     pub roots: Range<u64>,
     /// Why, unless they were acked.
     pub failure: Option<Box<Failure>>,
+    /// The task that has failed a tuple of the tree, if one has.
+    pub by: Option<TaskId>,
 }
 
 impl Completion {
     /// The tree of this root is acked.
     pub fn acked(root: u64) -> Completion {
-        Completion { roots: root..root + 1, failure: None }
+        Completion { roots: root..root + 1, failure: None, by: None }
     }
 
     /// The tree of this root has failed or timed out.
     pub fn failed(root: u64, failure: Failure) -> Completion {
-        Completion { roots: root..root + 1, failure: Some(Box::new(failure)) }
+        Completion { roots: root..root + 1, failure: Some(Box::new(failure)), by: None }
+    }
+
+    /// This task has failed a tuple of the root's tree.
+    pub fn failed_by(task: TaskId, root: u64, cause: &str) -> Completion {
+        let failure = Failure::Failed { cause: cause.to_owned() };
+        Completion { by: Some(task), ..Completion::failed(root, failure) }
     }
 }
 

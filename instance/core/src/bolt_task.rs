@@ -207,6 +207,11 @@ impl BoltTask {
         self.anchors.held()
     }
 
+    /// The roots of the tuple that is being executed: who panics there leaves them behind.
+    pub fn executing(&self) -> Vec<Root> {
+        self.anchors.current.roots.iter().map(|root| Root::from(*root)).collect()
+    }
+
     /// The user's bolt, for tests.
     pub fn bolt(&self) -> &dyn Bolt {
         &*self.bolt

@@ -206,6 +206,17 @@ impl Emitter {
         Some((*lane, self.lanes[*lane].dest))
     }
 
+    /// Nothing is sent.
+    pub fn choose_none(&mut self) {
+        self.chosen.clear();
+        self.chosen_tasks.clear();
+    }
+
+    /// Whether the component has this stream.
+    pub fn has_stream(&self, name: &str) -> bool {
+        self.streams.iter().any(|stream| stream.declared.name == name)
+    }
+
     /// The tasks that were chosen.
     pub fn chosen_tasks(&self) -> &[TaskId] {
         &self.chosen_tasks

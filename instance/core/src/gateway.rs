@@ -10,6 +10,7 @@
 
 mod drain;
 mod holders;
+mod losses;
 mod traces;
 mod waits;
 
@@ -22,7 +23,7 @@ use crate::{
 };
 use bytes::Bytes;
 use drain::Drain;
-use egret_sdk::{Failure, Metrics};
+use egret_sdk::Metrics;
 use egret_topology::{
     id::{Incarnation, TaskId},
     plan::{Delivery, PlanIndex},
@@ -30,7 +31,7 @@ use egret_topology::{
 use egret_wire::{
     Malformed,
     ack::{AckReader, Verdict},
-    control::{Hold, Holding, LossScope, Phase, Root, RootCounts, TaskReport, UserMetric},
+    control::{Hold, Holding, Phase, Root, RootCounts, TaskReport, UserMetric},
     cut::Frame,
     header::Kind,
     preamble::StreamKey,
@@ -151,6 +152,7 @@ impl Gateway {
         self.counts.emitted += untracked + batch.roots.len() as u64;
         self.counts.acked += untracked;
         self.counts.replayed += std::mem::take(&mut batch.replayed);
+        self.counts.dead_letters += std::mem::take(&mut batch.dead_letters);
         for (seq, root) in (batch.first_root..).zip(batch.roots.drain(..)) {
             let Some(tracker) = &mut self.tracker else { continue };
             if tracker.register(now, seq, root) {
@@ -207,20 +209,6 @@ impl Gateway {
     /// Whether data may be read from the stream manager. Acks always may.
     pub fn may_read(&self) -> bool {
         self.budget.inbox_open()
-    }
-
-    /// Tuples were lost that may belong to any pending root: they all fail.
-    pub fn handle_loss(&mut self, now: u64, scope: LossScope, cause: &str) {
-        if let Some(tracker) = &mut self.tracker {
-            for seq in tracker.drain() {
-                self.counts.failed += 1;
-                self.counts.lost += 1;
-                let failure = Failure::Lost { cause: cause.to_owned() };
-                self.completions.push(Completion::failed(seq, failure));
-            }
-        }
-        self.to_task.push(ToTask::Loss(scope));
-        self.finish_completions(now);
     }
 
     /// A newer plan.
@@ -441,8 +429,7 @@ impl Gateway {
                 Verdict::Fail(cause) => {
                     if tracker.remove(seq) {
                         self.counts.failed += 1;
-                        let failure = Failure::Failed { cause: cause.to_owned() };
-                        self.completions.push(Completion::failed(seq, failure));
+                        self.completions.push(Completion::failed_by(header.source, seq, cause));
                     }
                 }
                 Verdict::Reset => tracker.reset(now, seq),
@@ -463,7 +450,7 @@ impl Gateway {
             self.latency_run.1 += 1;
         }
         match self.completions.last_mut() {
-            Some(Completion { roots, failure: None }) if roots.end == seq => roots.end += 1,
+            Some(Completion { roots, failure: None, .. }) if roots.end == seq => roots.end += 1,
             _ => self.completions.push(Completion::acked(seq)),
         }
     }

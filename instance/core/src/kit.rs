@@ -21,7 +21,7 @@ use egret_topology::{
     plan::{PhysicalPlan, PlanIndex, RunState},
 };
 use egret_wire::{
-    control::{Phase, RootCounts, TaskReport},
+    control::{Phase, Poisoned, RootCounts, TaskReport},
     cut::Frame,
     data::{DataReader, Roots},
     header::Kind,
@@ -214,6 +214,16 @@ impl Kit {
             }
         }
         Ok(())
+    }
+
+    /// As [`Kit::restart`], of a task that user code has ended at this tuple.
+    pub fn restart_poisoned(&mut self, task: TaskId, poisoned: &Poisoned) -> Result<(), KitError> {
+        for (other, cell) in &mut self.cells {
+            if *other != task && self.plan.reaches(*other, task) {
+                cell.gateway.handle_poisoned(self.now, task, "a task was lost", poisoned);
+            }
+        }
+        self.restart(task)
     }
 
     /// Every tuple sent so far, in order; once per receiving task.

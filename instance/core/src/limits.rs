@@ -63,6 +63,10 @@ pub const MAX_SPLITS: usize = 1 << 20;
 /// second, and each takes about two hundred bytes.
 pub const MAX_SPANS: usize = 4096;
 
+/// Roots of a spout task whose failures are counted at a time, each with the last cause: ten
+/// megabytes at most. Others are tried on until there is room, as without a limit.
+pub const MAX_TRIED: usize = 16 << 10;
+
 /// Text of an error in a span: as much as travels with a fail.
 pub const ERROR_TEXT: usize = egret_wire::limits::MAX_CAUSE;
 

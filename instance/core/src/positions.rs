@@ -74,6 +74,11 @@ impl Positions {
         SplitId(number)
     }
 
+    /// The name of a split.
+    pub fn name(&self, split: u32) -> Option<&str> {
+        self.names.get(split as usize).map(String::as_str)
+    }
+
     /// A root was emitted.
     pub fn emitted(&mut self, split: u32, position: u64, replay: bool) {
         if let Some(split) = self.splits.get_mut(split as usize)

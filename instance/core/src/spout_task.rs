@@ -1,25 +1,26 @@
 //! The task half of a spout: calls user code, registers roots, delivers their outcomes.
 
+mod collector;
+mod tries;
+
 use crate::{
     batch::{Completion, ToTask},
-    dense::{DenseMap, Vacant},
+    dense::DenseMap,
     limits,
     outlet::Outlet,
     pace::Pace,
     positions::Positions,
     stats::Stats,
     task::{Leaving, SetupError, Step, TaskCore, UserError},
-    tracker,
 };
-use egret_sdk::{
-    Anchor, Collector, Context, Emission, EmitError, Failure, Nanos, Next, Origin, Registry, Root,
-    Scratch, SplitId, Spout, SpoutOutput, TaskId,
-};
+use collector::{Emitted, SpoutCollector};
+use egret_sdk::{Context, EmitError, Failure, Next, Registry, Scratch, Spout, SpoutOutput, TaskId};
 use egret_topology::{
     id::Incarnation,
     plan::{PlanIndex, RunState},
 };
 use egret_wire::control::Phase;
+use tries::Tries;
 
 /// The task half of a spout.
 pub struct SpoutTask {
@@ -29,6 +30,8 @@ pub struct SpoutTask {
     positions: Positions,
     /// Roots in flight, by their numbers.
     roots: DenseMap<Emitted>,
+    /// Roots that have failed, and how often.
+    tries: Tries,
     /// Untracked roots, which are complete at once; their callbacks wait until `next` has returned.
     completed_here: Vec<Emitted>,
     active: bool,
@@ -62,12 +65,15 @@ impl SpoutTask {
         let roots = usize::try_from(core.max_pending()).unwrap_or(usize::MAX);
         let mut pace = Pace::default();
         pace.follow(plan, task);
+        let mut tries = Tries::default();
+        tries.follow(plan, &core.component);
         Ok(SpoutTask {
             core,
             spout,
             scratch: Scratch::default(),
             positions: Positions::default(),
             roots: DenseMap::new(roots),
+            tries,
             completed_here: Vec::new(),
             active: false,
             activated_before: false,
@@ -119,6 +125,7 @@ impl SpoutTask {
             }
             ToTask::Plan(plan) => {
                 self.pace.follow(&plan, self.core.task);
+                self.tries.follow(&plan, &self.core.component);
                 // What waited for a rate may wait less now.
                 self.idle_until = None;
                 if self.core.follow(plan) {
@@ -224,6 +231,7 @@ impl SpoutTask {
             core: &mut self.core,
             positions: &mut self.positions,
             roots: &mut self.roots,
+            tries: &mut self.tries,
             completed_here: &mut self.completed_here,
             unsent: &mut self.unsent,
             outlet,
@@ -268,7 +276,7 @@ impl SpoutTask {
             let Some(root) = self.roots.remove(seq) else { continue };
             match &completion.failure {
                 None => self.acked(root)?,
-                Some(failure) => self.failed(root, failure)?,
+                Some(failure) => self.failed(root, failure, completion.by)?,
             }
         }
         Ok(())
@@ -276,13 +284,23 @@ impl SpoutTask {
 
     fn acked(&mut self, root: Emitted) -> Result<(), UserError> {
         self.core.pending = self.core.pending.saturating_sub(1);
+        self.tries.acked(&root);
         if let Some(split) = root.split() {
             self.positions.acked(split, root.position);
         }
         self.spout.ack(root.id).map_err(|error| self.core.user_error("ack", error))
     }
 
-    fn failed(&mut self, root: Emitted, failure: &Failure) -> Result<(), UserError> {
+    fn failed(
+        &mut self,
+        root: Emitted,
+        failure: &Failure,
+        by: Option<TaskId>,
+    ) -> Result<(), UserError> {
+        // Of what is lost or late nobody knows who is to blame.
+        if let Failure::Failed { cause } = failure {
+            self.tries.failed(root, by, cause);
+        }
         self.core.pending = self.core.pending.saturating_sub(1);
         if let Some(split) = root.split() {
             self.positions.failed(split, root.position);
@@ -355,100 +373,5 @@ impl SpoutTask {
         let idle = self.idle_until.or_else(|| self.pace.wait(now));
         let idle = idle.filter(|_| self.active && !self.exhausted && !self.core.ended);
         [idle, self.core.flusher.next_at()].into_iter().flatten().min()
-    }
-}
-
-/// What the user's code is told of a root when its tree has ended, and where it was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Emitted {
-    id: u64,
-    position: u64,
-    /// Number of its split plus two; 1 if it has none, 0 if there is no root.
-    split: u32,
-}
-
-impl Emitted {
-    #[inline]
-    fn new(root: &Root) -> Emitted {
-        let (split, position) = root
-            .position
-            .map_or((1, 0), |(SplitId(split), position)| (split.saturating_add(2), position));
-        Emitted { id: root.id, position, split }
-    }
-
-    #[inline]
-    fn split(&self) -> Option<u32> {
-        self.split.checked_sub(2)
-    }
-}
-
-impl Vacant for Emitted {
-    const VACANT: Emitted = Emitted { id: 0, position: 0, split: 0 };
-
-    #[inline]
-    fn is_vacant(&self) -> bool {
-        self.split == 0
-    }
-}
-
-/// The spout's output during one call.
-struct SpoutCollector<'a> {
-    core: &'a mut TaskCore,
-    positions: &'a mut Positions,
-    roots: &'a mut DenseMap<Emitted>,
-    completed_here: &'a mut Vec<Emitted>,
-    unsent: &'a mut u64,
-    outlet: &'a mut dyn Outlet,
-    now: u64,
-}
-
-impl Collector for SpoutCollector<'_> {
-    #[inline]
-    fn emit(&mut self, emission: Emission<'_>) -> Result<&[TaskId], EmitError> {
-        let Origin::Root(root) = emission.origin else {
-            return Err(EmitError::Direct("a spout emits roots only".to_owned()));
-        };
-        let tracked = self.core.is_tracked();
-        let id = self.core.next_root();
-        let roots = if tracked { std::slice::from_ref(&id) } else { &[] };
-        let xor = self.core.send(self.now, &emission, roots, self.outlet)?;
-        self.core.next_seq += 1;
-        self.core.pending += 1;
-        *self.unsent += 1;
-        if let Some((SplitId(split), position)) = root.position {
-            self.positions.emitted(split, position, root.replay);
-        }
-        let emitted = Emitted::new(&root);
-        self.core.batch.replayed += u64::from(root.replay);
-        if tracked {
-            let since = root.since.unwrap_or(self.now);
-            self.roots.insert(id.seq, emitted, |_| {});
-            self.core.batch.track(id.seq, tracker::Root { xor, since });
-            self.core.trace.emitted(id, since, root.replay);
-        } else {
-            self.core.batch.untracked += 1;
-            self.completed_here.push(emitted);
-        }
-        self.core.hand_over_closed(self.outlet);
-        Ok(self.core.emitter.chosen_tasks())
-    }
-
-    fn ack(&mut self, _: Anchor) {}
-
-    fn fail(&mut self, _: Anchor, _: &str) {}
-
-    fn reset_timeout(&mut self, _: Anchor) {}
-
-    fn split(&mut self, name: &str) -> SplitId {
-        self.positions.split(name)
-    }
-
-    fn now(&mut self) -> Nanos {
-        self.now = self.outlet.now();
-        self.now
-    }
-
-    fn room(&self) -> usize {
-        self.core.max_pending().saturating_sub(self.core.pending) as usize
     }
 }

@@ -17,7 +17,11 @@ use egret_topology::{
     id::Incarnation,
     plan::{Delivery, PlanIndex, RunState},
 };
-use egret_wire::{control::Phase, data::RootId, header::Kind};
+use egret_wire::{
+    control::{Phase, Root},
+    data::RootId,
+    header::Kind,
+};
 
 /// What the task half wants next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +110,23 @@ impl Task {
         match self {
             Task::Bolt(bolt) => bolt.step(outlet),
             Task::Spout(spout) => spout.step(outlet),
+        }
+    }
+
+    /// The roots of the tuple that is being executed.
+    pub fn executing(&self) -> Vec<Root> {
+        match self {
+            Task::Bolt(bolt) => bolt.executing(),
+            Task::Spout(_) => Vec::new(),
+        }
+    }
+
+    /// Hands over what was emitted and acked before user code panicked: else those who were before
+    /// such a tuple in a frame might never get past it.
+    pub fn hand_over(&mut self, outlet: &mut dyn Outlet) {
+        match self {
+            Task::Bolt(bolt) => bolt.core.close_and_hand_over(outlet),
+            Task::Spout(spout) => spout.core.close_and_hand_over(outlet),
         }
     }
 

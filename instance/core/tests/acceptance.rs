@@ -8,6 +8,7 @@
 mod acceptance {
     mod ack;
     mod components;
+    mod dead_letters;
     mod drain;
     mod durations;
     mod end;

@@ -20,7 +20,7 @@ use egret_topology::{
 };
 use egret_wire::{
     Malformed,
-    control::{FromInstance, LossScope, Phase, TaskReport, Usage},
+    control::{FromInstance, LossScope, Phase, Poisoned, TaskReport, Usage},
     cut::Cutter,
     preamble::StreamKey,
 };
@@ -156,14 +156,18 @@ impl Shared {
     pub(super) fn say_last(&self, ended: &Result<TaskEnded, RecvError>) {
         match ended {
             Ok(TaskEnded::Closed) => self.take_handed_over(),
-            Ok(TaskEnded::Error(error)) => self.broken(error),
-            Ok(TaskEnded::Panicked) | Err(_) => self.broken(PANICKED),
+            Ok(TaskEnded::Error(error)) => self.broken(error, None),
+            Ok(TaskEnded::Panicked(poisoned)) => {
+                self.take_handed_over();
+                self.broken(PANICKED, poisoned.clone());
+            }
+            Err(_) => self.broken(PANICKED, None),
         }
     }
 
     /// The task has ended with an error, which is the last that is told.
-    pub(super) fn broken(&self, error: &str) {
-        self.outgoing.borrow_mut().broken(error.to_owned());
+    pub(super) fn broken(&self, error: &str, poisoned: Option<Poisoned>) {
+        self.outgoing.borrow_mut().broken(error.to_owned(), poisoned);
         self.tell.notify_one();
     }
 
@@ -222,6 +226,12 @@ impl Shared {
 
     pub(super) fn handle_loss(&self, scope: LossScope, cause: &str) {
         self.gateway.borrow_mut().handle_loss(self.clock.now(), scope, cause);
+        self.follow_up();
+    }
+
+    /// The same of a task that user code has ended at this tuple.
+    pub(super) fn handle_poisoned(&self, task: TaskId, cause: &str, poisoned: &Poisoned) {
+        self.gateway.borrow_mut().handle_poisoned(self.clock.now(), task, cause, poisoned);
         self.follow_up();
     }
 

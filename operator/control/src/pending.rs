@@ -210,6 +210,7 @@ mod tests {
             rolling: Default::default(),
             restarted_at: None,
             max_rates: Default::default(),
+            max_tries: Default::default(),
             components: Vec::new(),
             pods: Vec::new(),
             tasks: Vec::new(),

@@ -150,6 +150,7 @@ fn plan(revision: u64) -> Arc<PhysicalPlan> {
         rolling: Default::default(),
         restarted_at: None,
         max_rates: Default::default(),
+        max_tries: Default::default(),
         components: Vec::new(),
         pods: Vec::new(),
         tasks: Vec::new(),

@@ -4,7 +4,7 @@ use crate::{definition::BadSchema, schema::at};
 use egret_topology::limits::{
     MAX_COMPONENTS, MAX_ENV, MAX_FIELDS, MAX_IDENTIFIER, MAX_INPUTS, MAX_LABELS, MAX_NAME,
     MAX_OBJECT_NAME, MAX_PARALLELISM, MAX_PENDING, MAX_PODS, MAX_PULL_SECRETS, MAX_RATE,
-    MAX_STREAMS, MAX_TASKS, MAX_TEXT, MAX_UTILIZATION, MAX_VOLUMES, MIN_UTILIZATION,
+    MAX_STREAMS, MAX_TASKS, MAX_TEXT, MAX_TRIES, MAX_UTILIZATION, MAX_VOLUMES, MIN_UTILIZATION,
 };
 use serde_json::{Map, Value, json};
 
@@ -72,6 +72,7 @@ fn spec(put: Put<'_>) -> Result<(), BadSchema> {
     put("spec.podCapacity.memory", quantity())?;
     put("spec.spouts", components(1))?;
     put("spec.spouts[].maxRate", number(1, MAX_RATE))?;
+    put("spec.spouts[].maxTries", number(1, MAX_TRIES))?;
     put("spec.bolts", components(0))?;
     put("spec.volumes", map_list(MAX_VOLUMES, &["name"]))?;
     put("spec.volumes[].name", text(LABEL, MAX_NAME))?;

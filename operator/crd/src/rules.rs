@@ -118,6 +118,12 @@ fn spec() -> Vec<Rule> {
              `delivery: AtLeastOnce`, or leave autoscale.latency out",
         ),
         rule_of(
+            ".spouts",
+            "self.delivery != 'AtMostOnce' || !self.spouts.exists(s, has(s.maxTries))",
+            "nothing is tried again under `AtMostOnce`, so nothing can fail too often; write \
+             `delivery: AtLeastOnce`, or leave maxTries out",
+        ),
+        rule_of(
             ".podCapacity",
             "!has(self.podCapacity) || self.packing != 'RoundRobin'",
             "`RoundRobin` spreads tasks evenly whatever a pod may hold; leave podCapacity out, or \

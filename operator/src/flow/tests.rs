@@ -44,6 +44,7 @@ pub(crate) fn plan() -> PlanIndex {
         rolling: Default::default(),
         restarted_at: None,
         max_rates: Default::default(),
+        max_tries: Default::default(),
         components: vec![
             component("lines", ComponentKind::Spout),
             component("print", ComponentKind::Bolt),

@@ -87,6 +87,7 @@ fn plan() -> PhysicalPlan {
         rolling: Default::default(),
         restarted_at: None,
         max_rates: Default::default(),
+        max_tries: Default::default(),
         components: vec![
             component("lines", "source", None),
             component("pass", "pass", Some(0)),

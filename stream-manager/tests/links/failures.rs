@@ -7,7 +7,9 @@ use crate::{
 use egret_link::{Identity, quinn::rustls::pki_types::CertificateDer};
 use egret_topology::id::{Incarnation, PodId, TaskId};
 use egret_wire::{
-    control::{ALPN_CONTROL, FromInstance, LossScope, Phase, TaskReport, ToInstance},
+    control::{
+        ALPN_CONTROL, FromInstance, LossScope, Phase, Poisoned, Root, TaskReport, ToInstance,
+    },
     header::Kind,
     preamble::Class,
 };
@@ -15,7 +17,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 fn loss(message: &ToInstance) -> Option<LossScope> {
     match message {
-        ToInstance::Loss(scope) => Some(*scope),
+        ToInstance::Loss { scope, .. } => Some(*scope),
         _ => None,
     }
 }
@@ -75,6 +77,36 @@ async fn a_hello_of_a_newer_life_replaces_the_first_link_and_an_older_one_is_ref
     assert_eq!(newest, Some(Incarnation(5)));
     spout.send(Kind::Data, 1, 4, 1000).await;
     assert_eq!(second.read().await.base, 4);
+}
+
+#[tokio::test]
+async fn a_loss_names_the_tuple_that_user_code_failed_at_once() {
+    let pods = Pods::start(&[(&[], &[0, 1]), (&[0], &[1])]).await;
+    let (mut far, _) = Instance::start(&pods, 0, 1).await;
+    let (mut near, _) = Instance::start(&pods, 1, 1).await;
+    pods.ready(0).await;
+    let root = Root { task: TaskId(0), incarnation: Incarnation(1), seq: 7 };
+    let told = Poisoned { roots: vec![root], cause: "seven".to_owned() };
+    let poisoned = |message: &ToInstance| match message {
+        ToInstance::Loss { scope: LossScope::Task { task: TaskId(2) }, poisoned } => {
+            Some(poisoned.clone())
+        }
+        _ => None,
+    };
+    for life in 1..4 {
+        let (mut bolt, _) = Instance::start(&pods, 2, life).await;
+        if life > 1 {
+            // The first life was broken, the second was not.
+            let expected = (life == 2).then(|| told.clone());
+            assert_eq!(far.hear(poisoned).await.0, expected, "in another pod");
+            assert_eq!(near.hear(poisoned).await.0, expected, "in its own");
+        } else {
+            let (error, poisoned) = ("it panicked".to_owned(), Some(told.clone()));
+            bolt.control.send(&FromInstance::Broken { error, poisoned }).await.unwrap();
+            bolt.control.finish();
+            bolt.closed().await;
+        }
+    }
 }
 
 #[tokio::test]

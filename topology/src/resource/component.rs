@@ -41,6 +41,10 @@ pub struct Spout {
     /// Roots that it emits per second at most, all its tasks together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_rate: Option<i64>,
+    /// After so many failed tries a root becomes a dead letter, which is emitted on the stream
+    /// `dead-letters` instead; left out, it is tried for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_tries: Option<i64>,
 }
 
 /// A bolt as written.

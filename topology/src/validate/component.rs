@@ -1,6 +1,6 @@
 //! What can be said of one component alone: its numbers, config, resources and environment.
 
-use super::{Draft, Problems, autoscale, environment, names};
+use super::{Draft, Problems, autoscale, dead_letters, environment, names};
 use crate::{
     limits,
     logical::{Amounts, ComponentOnCluster, LogicalComponent},
@@ -36,6 +36,7 @@ pub(super) fn check(draft: &Draft<'_>, spec: &Spec, problems: &mut Problems) -> 
         max_rate: draft
             .max_rate
             .map(|rate| problems.within(&field("maxRate"), rate, 1, limits::MAX_RATE)),
+        max_tries: dead_letters::check(draft, spec, problems),
         restarted_at: spec.restarted_at.clone(),
         streams: Vec::new(),
         inputs: Vec::new(),

@@ -1,5 +1,7 @@
 //! Each rule by one topology that breaks it.
 
+mod dead_letters;
+
 use super::*;
 use crate::{
     declaration::{Declaration, Declared},

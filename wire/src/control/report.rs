@@ -21,6 +21,8 @@ pub struct RootCounts {
     pub pending: u64,
     /// Of the emitted, those that repeat a failed one.
     pub replayed: u64,
+    /// Of the replayed, those that had failed too often and left as dead letters.
+    pub dead_letters: u64,
     /// Of the failed, those that a loss took.
     pub lost: u64,
     /// Of the failed, those that were pending when the life of their task ended.
@@ -37,6 +39,7 @@ impl RootCounts {
         add(&mut self.timed_out, other.timed_out);
         add(&mut self.pending, other.pending);
         add(&mut self.replayed, other.replayed);
+        add(&mut self.dead_letters, other.dead_letters);
         add(&mut self.lost, other.lost);
         add(&mut self.orphaned, other.orphaned);
     }

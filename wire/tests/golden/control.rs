@@ -12,8 +12,8 @@ use egret_topology::{
     stream::Stream,
 };
 use egret_wire::control::{
-    self, FromInstance, FromOperator, Hold, Holding, LossScope, Peer, Phase, PodStatus, Root,
-    RootCounts, Stalled, TaskReport, TaskStatus, ToInstance, ToOperator, Usage, UserMetric,
+    self, FromInstance, FromOperator, Hold, Holding, LossScope, Peer, Phase, PodStatus, Poisoned,
+    Root, RootCounts, Stalled, TaskReport, TaskStatus, ToInstance, ToOperator, Usage, UserMetric,
 };
 use egret_wire::{
     durations::Durations,
@@ -75,6 +75,7 @@ fn plan() -> Box<PhysicalPlan> {
         rolling: Default::default(),
         restarted_at: None,
         max_rates: Default::default(),
+        max_tries: Default::default(),
         components: vec![lines, count],
         pods: vec![PlannedPod { id: PodId(0), address: ([127, 0, 0, 1], 4000).into() }],
         tasks: vec![task(0, 0), task(1, 1)],
@@ -165,9 +166,22 @@ fn messages_of_an_instance_keep_their_json() {
         ),
     );
     is(
-        FromInstance::Broken { error: "no such file".into() },
+        FromInstance::Broken { error: "no such file".into(), poisoned: None },
         r#"{"type":"broken","error":"no such file"}"#,
     );
+    is(
+        FromInstance::Broken { error: "it panicked".into(), poisoned: Some(poisoned()) },
+        &format!(r#"{{"type":"broken","error":"it panicked",{}}}"#, poisoned_json()),
+    );
+}
+
+fn poisoned() -> Poisoned {
+    Poisoned { roots: vec![ROOT], cause: "`count` panicked: no number".into() }
+}
+
+fn poisoned_json() -> String {
+    let (_, root) = ROOT_JSON.split_once(':').unwrap();
+    format!(r#""poisoned":{{"roots":[{root}],"cause":"`count` panicked: no number"}}"#)
 }
 
 fn spans() -> Vec<Span> {
@@ -210,6 +224,7 @@ fn report() -> TaskReport {
             timed_out: 1,
             pending: 2,
             replayed: 3,
+            dead_letters: 1,
             lost: 1,
             orphaned: 0,
         },
@@ -239,8 +254,8 @@ fn report() -> TaskReport {
 
 const REPORT_JSON: &str = concat!(
     r#""phase":"active","roots":{"emitted":9,"acked":4,"failed":2,"timedOut":1,"pending":2,"#,
-    r#""replayed":3,"lost":1,"orphaned":0},"emitted":9,"executed":0,"acked":4,"failed":3,"#,
-    r#""unfinished":0,"heard":0,"backpressureUs":1500,"blockedOn":1,"waitedFor":[[1,300]],"#,
+    r#""replayed":3,"deadLetters":1,"lost":1,"orphaned":0},"emitted":9,"executed":0,"acked":4,"#,
+    r#""failed":3,"unfinished":0,"heard":0,"backpressureUs":1500,"blockedOn":1,"waitedFor":[[1,300]],"#,
     r#""busyMs":0,"busyUs":800,"discarded":0,"latency":[[350,3],[1200,1]],"#,
     r#""execute":{"counts":[0,2],"sumNs":4200},"process":{"counts":[1],"sumNs":900},"#,
     r#""inboxBytes":640,"outboxBytes":96,"#,
@@ -267,8 +282,12 @@ fn messages_to_an_instance_keep_their_json() {
     is(ToInstance::Plan(plan()), &PLAN.replacen('{', r#"{"type":"plan","#, 1));
     is(ToInstance::Drain { frames: 9 }, r#"{"type":"drain","frames":9}"#);
     is(
-        ToInstance::Loss(LossScope::Task { task: TaskId(1) }),
+        ToInstance::Loss { scope: LossScope::Task { task: TaskId(1) }, poisoned: None },
         r#"{"type":"loss","kind":"task","task":1}"#,
+    );
+    is(
+        ToInstance::Loss { scope: LossScope::Task { task: TaskId(1) }, poisoned: Some(poisoned()) },
+        &format!(r#"{{"type":"loss","kind":"task","task":1,{}}}"#, poisoned_json()),
     );
     is(ToInstance::WhoHolds { root: ROOT }, &who_holds_json());
     is(
@@ -291,12 +310,27 @@ fn messages_between_stream_managers_keep_their_json() {
     );
     is(Peer::Plan(plan()), &PLAN.replacen('{', r#"{"type":"plan","#, 1));
     is(
-        Peer::Loss { number: 3, scope: LossScope::Link { a: PodId(0), b: PodId(1) } },
+        Peer::Loss {
+            number: 3,
+            scope: LossScope::Link { a: PodId(0), b: PodId(1) },
+            poisoned: None,
+        },
         r#"{"type":"loss","number":3,"scope":{"kind":"link","a":0,"b":1}}"#,
     );
     is(
-        Peer::Loss { number: 4, scope: LossScope::Pod { pod: PodId(1) } },
+        Peer::Loss { number: 4, scope: LossScope::Pod { pod: PodId(1) }, poisoned: None },
         r#"{"type":"loss","number":4,"scope":{"kind":"pod","pod":1}}"#,
+    );
+    is(
+        Peer::Loss {
+            number: 5,
+            scope: LossScope::Task { task: TaskId(1) },
+            poisoned: Some(poisoned()),
+        },
+        &format!(
+            r#"{{"type":"loss","number":5,"scope":{{"kind":"task","task":1}},{}}}"#,
+            poisoned_json()
+        ),
     );
     is(Peer::WhoHolds { root: ROOT }, &who_holds_json());
     is(Peer::Holds(hold()), &hold_json());

@@ -251,11 +251,13 @@ fn failures() -> Row {
                 "Roots not acked, by cause",
                 "ops",
                 "Trees that a bolt failed, that were lost with a task or link, that were \
-                 pending at a restart, or that took too long; and those emitted again.",
+                 pending at a restart, or that took too long; those emitted again, and of these \
+                 those that have failed too often.",
                 &[
                     ("sum by (cause) (rate(egret_roots_failed_total{*}[r]))", "{{cause}}"),
                     ("sum(rate(egret_roots_timed_out_total{*}[r]))", "timed out"),
                     ("sum(rate(egret_roots_replayed_total{*}[r]))", "replayed"),
+                    ("sum(rate(egret_dead_letters_total{*}[r]))", "dead letters"),
                 ],
             ),
             Panel::new(

@@ -146,11 +146,9 @@ impl Collector for BoltCollector<'_> {
     fn emit(&mut self, emission: Emission<'_>) -> Result<&[TaskId], EmitError> {
         match (emission.origin, self.call) {
             (Origin::Input, Call::Auto) => {
-                // Lent out for the send, which does not need it.
-                let roots = std::mem::take(&mut self.anchors.current.roots);
-                let sent = self.core.send(self.now, &emission, &roots, self.outlet);
-                self.anchors.current.roots = roots;
-                let xor = sent?;
+                // They stay where they are: a custom grouping may panic.
+                let roots = &self.anchors.current.roots;
+                let xor = self.core.send(self.now, &emission, roots, self.outlet)?;
                 self.anchors.current.grown.iter_mut().for_each(|grown| *grown ^= xor);
             }
             (Origin::Anchors(anchors), _) => {

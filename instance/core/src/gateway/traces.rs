@@ -44,7 +44,7 @@ impl Traced {
         }
     }
 
-    fn note(&mut self, now: u64, Completion { roots, failure }: &Completion) {
+    fn note(&mut self, now: u64, Completion { roots, failure, .. }: &Completion) {
         let first = |pending: &BTreeMap<u64, Span>| Some(*pending.range(roots.clone()).next()?.0);
         while let Some(seq) = first(&self.pending) {
             let Some(span) = self.pending.remove(&seq) else { return };

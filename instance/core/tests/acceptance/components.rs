@@ -90,6 +90,45 @@ impl Bolt for Picky {
     }
 }
 
+/// Fails the tuple with number 7, however often it comes.
+pub(crate) struct Stumble;
+
+impl Bolt for Stumble {
+    fn execute(&mut self, tuple: &Tuple<'_>, out: &mut BoltOutput<'_>) -> Result<()> {
+        if tuple.int("n")? == 7 {
+            return Err(egret_sdk::Error::msg("not this one"));
+        }
+        out.emit(tuple)?;
+        Ok(())
+    }
+}
+
+/// Panics at the tuple with number 7, after it has emitted.
+pub(crate) struct Explode;
+
+impl Bolt for Explode {
+    fn execute(&mut self, tuple: &Tuple<'_>, out: &mut BoltOutput<'_>) -> Result<()> {
+        out.emit(tuple)?;
+        assert_ne!(tuple.int("n")?, 7, "seven");
+        Ok(())
+    }
+}
+
+/// Takes all tuples, or all but the first, and emits nothing.
+#[derive(Default)]
+pub(crate) struct Takes {
+    picky: bool,
+}
+
+impl Bolt for Takes {
+    fn execute(&mut self, _: &Tuple<'_>, _: &mut BoltOutput<'_>) -> Result<()> {
+        match std::mem::take(&mut self.picky) {
+            true => Err(egret_sdk::Error::msg("not at first")),
+            false => Ok(()),
+        }
+    }
+}
+
 /// Holds every tuple until it is flushed; then emits one anchored to all of them, and acks them.
 #[derive(Default)]
 pub(crate) struct Join {
@@ -164,6 +203,10 @@ pub(crate) fn registry() -> (Registry, Told) {
         })
         .bolt("identity", streams(), || Box::new(Identity))
         .bolt("picky", streams(), || Box::new(Picky::default()))
+        .bolt("stumble", streams(), || Box::new(Stumble))
+        .bolt("explode", streams(), || Box::new(Explode))
+        .bolt("takes", streams(), || Box::new(Takes::default()))
+        .bolt("hesitates", streams(), || Box::new(Takes { picky: true }))
         .bolt("join", streams(), || Box::new(Join::default()))
         .bolt("hoarder", streams(), || Box::new(Hoarder))
         .bolt("count", streams(), || Box::new(Count::default()));

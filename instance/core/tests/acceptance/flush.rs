@@ -75,7 +75,7 @@ impl Bench {
     fn ack(&mut self, count: u64) {
         let roots = self.acked..self.acked + count;
         self.acked = roots.end;
-        let event = ToTask::Completed(vec![Completion { roots, failure: None }]);
+        let event = ToTask::Completed(vec![Completion { roots, failure: None, by: None }]);
         self.spout.handle(event, &mut self.world).unwrap();
     }
 

@@ -31,6 +31,7 @@ impl Plan {
             rolling: Default::default(),
             restarted_at: None,
             max_rates: Default::default(),
+            max_tries: Default::default(),
             components: vec![],
             pods: (0..2)
                 .map(|i| PlannedPod { id: PodId(i), address: ([127, 0, 0, 1], 1).into() })

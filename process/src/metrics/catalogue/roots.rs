@@ -21,6 +21,9 @@ super::metrics! {
         "__timeout-count", "failed";
     ROOTS_REPLAYED = Counter("egret_roots_replayed_total", ["component", "task"], "roots",
         "Of the emitted, those that repeat a failed one."), "", "";
+    DEAD_LETTERS = Counter("egret_dead_letters_total", ["component", "task"], "roots",
+        "Roots that have failed `maxTries` times and left on the stream of dead letters; each is \
+         counted once in a life of its task."), "", "";
     ROOTS_PENDING = Gauge("egret_roots_pending", ["component", "task"], "roots",
         "Roots in flight."),
         "__pending-acked-count", "";

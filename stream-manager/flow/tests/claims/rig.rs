@@ -61,6 +61,7 @@ pub fn plan(revision: u64, epoch: u32, components: &[(&[usize], &[u32])]) -> Pla
         rolling: Default::default(),
         restarted_at: None,
         max_rates: Default::default(),
+        max_tries: Default::default(),
         components: components.iter().enumerate().map(component).collect(),
         pods: (0..pods)
             .map(|id| PlannedPod { id: PodId(id), address: ([127, 0, 0, 1], 1).into() })
