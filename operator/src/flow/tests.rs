@@ -61,9 +61,7 @@ fn a_pod_is_linked_when_both_ends_of_all_its_links_to_those_that_answer_say_so()
         peers_down: down.iter().copied().map(PodId).collect(),
         ..PodStatus::default()
     };
-    let linked = |pods: Vec<PodStatus>| {
-        Answers { pods, ..Answers::default() }.are_linked(PodId(1))
-    };
+    let linked = |pods: Vec<PodStatus>| Answers { pods, ..Answers::default() }.are_linked(PodId(1));
     assert!(linked(vec![answer(0, &[]), answer(1, &[]), answer(2, &[])]));
     assert!(!linked(vec![answer(0, &[]), answer(1, &[2]), answer(2, &[])]), "its own end");
     assert!(!linked(vec![answer(0, &[]), answer(1, &[]), answer(2, &[1])]), "the other end");
