@@ -56,7 +56,7 @@ pub enum Bug {
     LoseLatency,
     /// A loss is not told to the instances of the pod that noticed.
     SilentLoss,
-    /// A task that shall be replaced is taken for drained at once.
+    /// A task that shall be replaced is taken for drained.
     DrainEarly,
     /// A pod that takes the place of another is not told where the input stands.
     ForgetHandOver,

@@ -7,11 +7,11 @@ mod graph;
 mod stall;
 
 use crate::{bug::Bug, rng::Rng};
+use changes::{Besides, Change};
 use egret_topology::{
     id::Epoch,
     plan::{Delivery, PhysicalPlan, PlanIndex, RunState},
 };
-use changes::{Besides, Change};
 use faults::Fault;
 use std::net::SocketAddr;
 

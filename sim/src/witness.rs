@@ -148,8 +148,8 @@ pub(crate) struct Witness {
     /// Pieces whose root was acked once at least.
     acked: Vec<bool>,
     sunk: Vec<Sunk>,
-    /// Pieces that were emitted once at least.
-    emitted: Vec<bool>,
+    /// Who emitted each piece last.
+    emitted: Vec<Option<Life>>,
     /// The newest life of each spout that has read.
     reading: BTreeMap<TaskId, Life>,
     /// Nothing goes wrong, so that nothing may be replayed.
@@ -177,7 +177,7 @@ impl Witness {
             held: Vec::new(),
             acked: vec![false; scenario.pieces() as usize],
             sunk: Vec::new(),
-            emitted: vec![false; scenario.pieces() as usize],
+            emitted: vec![None; scenario.pieces() as usize],
             reading: BTreeMap::new(),
             quiet: scenario.is_quiet,
             orderly: scenario.is_orderly,

@@ -29,9 +29,10 @@ use egret_topology::{
     id::{PodId, TaskId},
     plan::{PhysicalPlan, PlanIndex, RunState},
 };
-use manager::{Manager, Pod};
+use manager::Manager;
 use net::{Connection, End, Message, Stream};
 use operator::{Answer, Operator};
+use pods::Pod;
 use process::Process;
 use std::{
     cmp::{Ordering, Reverse},
@@ -130,7 +131,8 @@ enum Event {
     Gone {
         home: usize,
     },
-    /// A kubelet ends a container that shall have another image: of a task, or the stream manager's.
+    /// A kubelet ends a container that shall have another image: of a task, or the stream
+    /// manager's.
     Container {
         home: usize,
         task: Option<TaskId>,

@@ -62,10 +62,11 @@ pub(super) fn draw(
     };
     let mut changes = Vec::new();
     for _ in 0..1 + rng.weighted(&[6, 3, 1]) {
-        let at = rng.between(100, heals_at / MS * 7 / 10) * MS;
+        // Later than tasks have started: who has just begun is replaced without ado.
+        let at = rng.between(700, heals_at / MS * 7 / 10) * MS;
         changes.push((at, one(rng, plan, besides)));
         if besides == Besides::Operator || besides == Besides::All && rng.chance(300) {
-            changes.push((at + rng.below(2000) * MS, of_operator(rng, plan, at)));
+            changes.push((at + rng.below(2000) * MS, of_operator(rng, plan)));
         }
     }
     changes.sort_by_key(|(at, _)| *at);
@@ -94,10 +95,10 @@ fn one(rng: &mut Rng, plan: &PhysicalPlan, besides: Besides) -> Change {
     }
 }
 
-fn of_operator(rng: &mut Rng, plan: &PhysicalPlan, _: u64) -> Change {
-    let lasts = if rng.chance(400) { rng.between(66, 80) } else { rng.between(1, 20) } * SECOND;
+fn of_operator(rng: &mut Rng, plan: &PhysicalPlan) -> Change {
+    let lasts = if rng.chance(500) { rng.between(75, 90) } else { rng.between(1, 20) } * SECOND;
     let pod = PodId(rng.below(plan.pods.len() as u64) as u32);
-    match rng.weighted(&[2, 2, 4, 3]) {
+    match rng.weighted(&[2, 2, 6, 3]) {
         0 => Change::OperatorDown { when: When::Now, lasts },
         1 => Change::OperatorDown { when: When::Recorded, lasts },
         2 => Change::OperatorDown { when: When::Pushed, lasts },

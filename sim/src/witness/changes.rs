@@ -9,6 +9,11 @@ impl Witness {
         self.quiet = false;
     }
 
+    /// Whether nothing may be replayed.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
     /// User code of a spout has read a piece.
     pub(super) fn reads(&mut self, piece: u32) {
         let life = self.current;
@@ -22,7 +27,12 @@ impl Witness {
         self.expect(!orderly || newer <= incarnation, Invariant::OneReader, || {
             format!("life {incarnation} of task {task} reads on beside life {newer}")
         });
-        let again = std::mem::replace(&mut self.emitted[piece as usize], true);
+        let again = self.emitted[piece as usize].replace(life);
+        let beside = again.filter(|other| *other != life && self.lives[*other].killed.is_none());
+        self.expect(!orderly || beside.is_none(), Invariant::OneReader, || {
+            format!("life {incarnation} of task {task} reads piece {piece} beside another life")
+        });
+        let again = again.is_some();
         self.expect(!self.quiet || !again, Invariant::NoReplay, || {
             format!("task {task} emits piece {piece} again, and nothing went wrong")
         });

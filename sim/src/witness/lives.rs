@@ -119,9 +119,7 @@ impl Witness {
 
     /// A life of a stream manager has written what it knows.
     pub(crate) fn saved(&mut self, at: Incarnation, home: usize) {
-        let here = |record: &&mut LifeRecord| {
-            record.registered == Some(at) && record.home == home
-        };
+        let here = |record: &&mut LifeRecord| record.registered == Some(at) && record.home == home;
         for record in self.lives.iter_mut().filter(here) {
             record.saved.insert(home);
         }

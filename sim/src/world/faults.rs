@@ -2,8 +2,8 @@
 
 use super::{
     Event, World,
-    manager::Pod,
     net::{Connection, End, Message, Stream},
+    pods::Pod,
 };
 use crate::{
     bug::Bug,
@@ -259,6 +259,7 @@ impl World {
         let pod = self.pods[home].id;
         self.note(Entry::ManagerDown(pod));
         self.managers[manager].alive = false;
+        self.operator.loses(home);
         for connection in 0..self.connections.len() {
             for side in 0..2 {
                 if self.connections[connection].ends[side] == End::Manager(manager) {

@@ -2,8 +2,8 @@
 
 use super::{
     Event, World,
-    manager::Pod,
     net::{End, Message, Writer},
+    pods::Pod,
     process::{Halves, Process},
 };
 use crate::{bug::Bug, invariant::Invariant, scenario::MS, situation::Situation, trace::Entry};

@@ -170,8 +170,7 @@ impl World {
             self.managers[manager].orphaned = None;
             let mut resumed = plan.plan().clone();
             resumed.rolling.draining.retain(|task| !plan.is_spout(*task));
-            if resumed.rolling != plan.plan().rolling
-                && self.scenario.bug != Some(Bug::HoldForEver)
+            if resumed.rolling != plan.plan().rolling && self.scenario.bug != Some(Bug::HoldForEver)
             {
                 self.met.count(Situation::SpoutsResumed);
                 self.tell_instances(manager, resumed);

@@ -3,6 +3,7 @@
 use super::{
     Event, World,
     net::{End, Message, Writer},
+    pods::Pod,
 };
 use crate::{bug::Bug, invariant::Invariant, scenario::MS, situation::Situation, trace::Entry};
 use egret_flow::{Effect, Flow, InId, Limits, Link, LinkId, OutId, Violation};
@@ -15,44 +16,6 @@ use egret_wire::{
     preamble::StreamKey,
 };
 use std::collections::BTreeMap;
-
-/// A life of a pod: what outlives its stream manager's processes.
-#[derive(Default)]
-pub(super) struct Pod {
-    pub(super) id: PodId,
-    pub(super) manager: Option<usize>,
-    pub(super) disk: Disk,
-    /// Among all pods of the topology that there ever were.
-    pub(super) birth: u32,
-    /// Seconds by which the wall clock of its node is wrong.
-    pub(super) clock: i64,
-    /// Until when nothing can be written to its disk.
-    pub(super) full_until: u64,
-    /// Its containers were started.
-    pub(super) started: bool,
-    /// Somebody has made it: it will start.
-    pub(super) made: bool,
-    /// It is asked to end, and killed then.
-    pub(super) gone_by: Option<u64>,
-    pub(super) gone: bool,
-    /// Containers of tasks and of the stream manager: number, image, and the image that it shall
-    /// have.
-    pub(super) containers: BTreeMap<Option<TaskId>, Container>,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Container {
-    pub(super) number: u32,
-    pub(super) image: u32,
-    pub(super) wanted: u32,
-}
-
-impl Pod {
-    /// One that is there from the beginning.
-    pub(super) fn first(id: PodId) -> Pod {
-        Pod { id, started: true, made: true, ..Pod::default() }
-    }
-}
 
 /// What a stream manager has written.
 #[derive(Clone, Debug, Default)]
@@ -171,8 +134,9 @@ impl World {
             self.met.count(Situation::ManagerReborn);
             let _ = flow.set_plan(self.now, plan);
         }
-        let kept = disk.state.clone();
-        for (task, totals) in &kept.totals {
+        let mut kept = disk.state.clone();
+        for (task, totals) in &mut kept.totals {
+            totals.connected = false;
             if let Some(life) = totals.incarnation {
                 flow.remember(*task, life);
             }

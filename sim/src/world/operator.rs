@@ -1,6 +1,7 @@
 //! The operator: its own machines for rolling changes, pods that leave and upgrades, and around
 //! them what `operator/src/reconcile` does, without Kubernetes.
 
+mod answers;
 mod plan;
 mod seen;
 
@@ -17,47 +18,23 @@ use crate::{
     situation::Situation,
     trace::Entry,
 };
-use egret_flow::Link;
+pub(super) use answers::{Answer, TaskAnswer};
 use egret_rolling::{
     leave::Leave,
     rollout::{self, Rollout},
     upgrade::{self, Upgrade},
 };
 use egret_topology::{
-    id::{Incarnation, PodId, TaskId},
+    id::{PodId, TaskId},
     logical::Update,
     plan::{PlanIndex, PlannedComponent, RunState},
 };
-use egret_wire::control::Phase;
 use std::collections::{BTreeMap, VecDeque};
 
 /// Who has not looked for so long does not know what has happened meanwhile, in milliseconds.
 const AWAY_MS: u64 = 15_000;
 /// A stream manager that is alive answers within this time.
 const ANSWER_WITHIN: u64 = 2 * SECOND;
-
-/// What is known of a task.
-#[derive(Clone, Debug)]
-pub(super) struct TaskAnswer {
-    connected: bool,
-    phase: Phase,
-    life: Incarnation,
-    error: Option<String>,
-    /// For how long what it is sent has waited, in milliseconds.
-    stalled_ms: u64,
-}
-
-/// What a stream manager answers.
-#[derive(Clone, Debug)]
-pub(super) struct Answer {
-    revision: u64,
-    at: u64,
-    tasks: BTreeMap<TaskId, TaskAnswer>,
-    /// Peers that are not linked.
-    down: Vec<PodId>,
-    queued: usize,
-    positions: Positions,
-}
 
 /// What tasks run, in the order of components: definitions and images.
 type Version = (Vec<PlannedComponent>, Vec<u32>);
@@ -118,6 +95,11 @@ impl Operator {
 
     fn reaches(&self, home: usize, now: u64) -> bool {
         self.memory.up && self.memory.parted.get(&home).is_none_or(|until| *until <= now)
+    }
+
+    /// The link to a pod ends: what was answered over it says nothing of the next life.
+    pub(super) fn loses(&mut self, home: usize) {
+        self.memory.answers.remove(&home);
     }
 
     fn is_busy(&self) -> bool {
@@ -356,7 +338,7 @@ impl World {
 
     fn cut_short(&mut self) {
         self.met.count(Situation::DrainCutShort);
-        if self.scenario.is_quiet {
+        if self.observed.witness().is_quiet() {
             self.accuse(Invariant::NoReplay, "a drain does not end, and nothing is slow");
         }
         self.observed.witness().excuse();
@@ -408,53 +390,6 @@ impl World {
         if cut {
             self.cut_short();
         }
-    }
-
-    /// A stream manager is asked how things are.
-    pub(super) fn asked(&mut self, manager: usize) {
-        if !self.is_operated(manager) {
-            return;
-        }
-        let (now, m) = (self.now, &self.managers[manager]);
-        let (revision, home) = (self.revision(manager), m.home);
-        let Some(plan) = m.flow.plan() else { return };
-        let stalls: BTreeMap<TaskId, u64> =
-            m.flow.stalls(now).map(|stall| (stall.stream.key.dest, stall.for_ns / MS)).collect();
-        let peers = plan.plan().pods.iter().map(|pod| pod.id).filter(|pod| *pod != m.pod);
-        let down = peers.filter(|pod| !m.flow.is_up(Link::Peer(*pod))).collect();
-        let of = |task: TaskId| {
-            let totals = m.kept.totals.get(&task).cloned().unwrap_or_default();
-            let mut phase = totals.phase;
-            if phase == Phase::Drained && !m.flow.is_drained(task) {
-                phase = Phase::Active;
-            }
-            if self.scenario.bug == Some(crate::bug::Bug::DrainEarly) && plan.is_draining(task) {
-                phase = Phase::Drained;
-            }
-            TaskAnswer {
-                connected: totals.connected,
-                phase,
-                life: totals.incarnation.unwrap_or_default(),
-                error: totals.error,
-                stalled_ms: stalls.get(&task).copied().unwrap_or_default(),
-            }
-        };
-        let tasks = plan.tasks_in(m.pod).map(|task| (task.id, of(task.id))).collect();
-        let positions = m.kept.positions.clone().unwrap_or_default();
-        let queued = m.flow.queued_bytes();
-        let answer = Answer { revision, at: now, tasks, down, queued, positions };
-        let at = now + self.rng.between(1, 10) * MS;
-        self.schedule(at, Event::Answer { home, answer: Box::new(answer) });
-    }
-
-    pub(super) fn answered(&mut self, home: usize, answer: Answer) {
-        if !self.operator.reaches(home, self.now) {
-            return;
-        }
-        for (component, splits) in answer.positions.clone() {
-            super::manager::merge(self.operator.positions.entry(component).or_default(), splits);
-        }
-        self.operator.memory.answers.insert(home, answer);
     }
 
     /// Spouts do not hold back for ever where no operator is.

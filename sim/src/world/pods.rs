@@ -1,16 +1,51 @@
 //! Kubernetes, as far as a topology sees it: pods that start and are asked to end, and containers
 //! that get another image.
 
-use super::{
-    Event, World,
-    manager::{Container, Pod},
-    net::End,
-};
+use super::{Event, World, manager::Disk, net::End};
 use crate::scenario::MS;
 use egret_topology::{
     id::{PodId, TaskId},
     plan::PlanIndex,
 };
+use std::collections::BTreeMap;
+
+/// A life of a pod: what outlives its stream manager's processes.
+#[derive(Default)]
+pub(super) struct Pod {
+    pub(super) id: PodId,
+    pub(super) manager: Option<usize>,
+    pub(super) disk: Disk,
+    /// Among all pods of the topology that there ever were.
+    pub(super) birth: u32,
+    /// Seconds by which the wall clock of its node is wrong.
+    pub(super) clock: i64,
+    /// Until when nothing can be written to its disk.
+    pub(super) full_until: u64,
+    /// Its containers were started.
+    pub(super) started: bool,
+    /// Somebody has made it: it will start.
+    pub(super) made: bool,
+    /// It is asked to end, and killed then.
+    pub(super) gone_by: Option<u64>,
+    pub(super) gone: bool,
+    /// Containers of tasks and of the stream manager: number, image, and the image that it shall
+    /// have.
+    pub(super) containers: BTreeMap<Option<TaskId>, Container>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Container {
+    pub(super) number: u32,
+    pub(super) image: u32,
+    pub(super) wanted: u32,
+}
+
+impl Pod {
+    /// One that is there from the beginning.
+    pub(super) fn first(id: PodId) -> Pod {
+        Pod { id, started: true, made: true, ..Pod::default() }
+    }
+}
 
 /// Port of the first pod.
 const PORT: u16 = 4000;
@@ -80,6 +115,10 @@ impl World {
             return;
         }
         it.gone_by = Some(self.now + grace);
+        if self.plan.tasks_in(pod).any(|task| self.plan.is_draining(task.id)) {
+            // It takes SIGTERM for the end of its container, and trees that need it do not end.
+            self.observed.witness().excuse();
+        }
         self.schedule(self.now + grace, Event::Gone { home });
         for process in self.processes_in(home) {
             let at = self.now + self.rng.below(50 * MS);

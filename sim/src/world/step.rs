@@ -109,7 +109,8 @@ impl World {
             }
             let ending =
                 matches!(phase, Phase::Ended | Phase::Closed | Phase::Exhausted | Phase::Drained);
-            if ending && !self.scenario.changes.is_empty() {
+            let news = ending || before == Phase::Starting;
+            if news && !self.scenario.changes.is_empty() {
                 self.tell(process);
             }
         }

@@ -55,7 +55,8 @@ impl World {
             }
         }
         if let Some(upgrade) = &operator.upgrade
-            && let Some(home) = upgrade.replaces().and_then(|pod| operator.homes.get(pod.0 as usize))
+            && let Some(home) =
+                upgrade.replaces().and_then(|pod| operator.homes.get(pod.0 as usize))
         {
             self.set_image(*home, None, upgrade.image.parse().unwrap_or_default());
         }
@@ -65,7 +66,11 @@ impl World {
     fn places(&self, operator: &Operator) -> Vec<usize> {
         let at = |(at, home): (usize, &usize)| {
             let starts = self.pods[*home].started;
-            if starts && !self.hands_over(operator, PodId(at as u32)) { *home } else { self.place[at] }
+            if starts && !self.hands_over(operator, PodId(at as u32)) {
+                *home
+            } else {
+                self.place[at]
+            }
         };
         operator.homes.iter().enumerate().map(at).collect()
     }
@@ -94,7 +99,11 @@ impl World {
     fn rolling(&self, operator: &Operator, plan: &PhysicalPlan) -> Rolling {
         let mut rolling = Rolling::default();
         if let Some(rollout) = &operator.rollout {
-            rolling.draining = rollout.draining().collect();
+            let waits = |task: &TaskId| {
+                let pod = self.plan.pod_of(*task);
+                pod.is_none_or(|pod| leave::may_hold_input(&operator.leaves, pod))
+            };
+            rolling.draining = rollout.draining().filter(waits).collect();
             let mut of = BTreeMap::<usize, Vec<TaskId>>::new();
             for task in rollout.others() {
                 let component = self.plan.task(task).map_or(0, |task| task.component);

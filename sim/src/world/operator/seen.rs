@@ -2,7 +2,7 @@
 //! `operator/src/reconcile` looks at a cluster.
 
 use super::{ANSWER_WITHIN, Answer, Operator, QUIET_MS, TaskAnswer, World};
-use crate::scenario::MS;
+use crate::{bug::Bug, scenario::MS};
 use egret_rolling::{
     leave::{self, Leave},
     rollout::{Pull, TaskSeen},
@@ -57,7 +57,9 @@ impl World {
         self.is_in_force(operator)
             && (0..self.place.len()).all(|pod| {
                 let answer = self.answer(operator, PodId(pod as u32));
-                answer.is_some_and(|it| it.down.is_empty() && it.tasks.values().all(|task| task.connected))
+                answer.is_some_and(|it| {
+                    it.down.is_empty() && it.tasks.values().all(|task| task.connected)
+                })
             })
     }
 
@@ -74,9 +76,8 @@ impl World {
     fn is_in_force(&self, operator: &Operator) -> bool {
         let revision = self.plan.plan().revision;
         let pods = 0..self.place.len() as u32;
-        pods.into_iter().all(|pod| {
-            self.answer(operator, PodId(pod)).is_some_and(|it| it.revision == revision)
-        })
+        pods.into_iter()
+            .all(|pod| self.answer(operator, PodId(pod)).is_some_and(|it| it.revision == revision))
     }
 
     pub(super) fn task_seen(&self, operator: &Operator, task: TaskId) -> TaskSeen {
@@ -94,11 +95,12 @@ impl World {
             ..TaskSeen::default()
         };
         let Some(status) = self.status(operator, task) else { return from };
+        let early = self.scenario.bug == Some(Bug::DrainEarly);
         TaskSeen {
             known: true,
             works: status.connected && status.phase != Phase::Starting,
             away: !status.connected,
-            drained: status.connected && status.phase == Phase::Drained,
+            drained: status.connected && (early || status.phase == Phase::Drained),
             life: status.life,
             error: status.error.clone(),
             stalled_ms: status.stalled_ms,
