@@ -25,6 +25,17 @@ pub struct Answers {
     pub refused: Option<String>,
 }
 
+impl Answers {
+    /// Whether the links of a pod to all others that answer are up, as both ends see it. Whoever
+    /// links up later takes the new life for a loss.
+    pub fn are_linked(&self, pod: PodId) -> bool {
+        let others = || self.pods.iter().filter(|other| other.pod != pod);
+        let answer = self.pods.iter().find(|answer| answer.pod == pod);
+        answer.is_some_and(|it| others().all(|other| !it.peers_down.contains(&other.pod)))
+            && others().all(|other| !other.peers_down.contains(&pod))
+    }
+}
+
 /// What the answers say of a plan.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Flow {

@@ -56,11 +56,21 @@ pub enum Bug {
     LoseLatency,
     /// A loss is not told to the instances of the pod that noticed.
     SilentLoss,
+    /// A task that shall be replaced is taken for drained.
+    DrainEarly,
+    /// A pod that takes the place of another is not told where the input stands.
+    ForgetHandOver,
+    /// A task that may end works on.
+    WorkOn,
+    /// Spouts are not told to go on when a change is over.
+    KeepHolding,
+    /// Stream managers let nobody go on when there is no operator.
+    HoldForEver,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Bug; 24] = [
+    pub const ALL: [Bug; 29] = [
         Bug::ForgetRoot,
         Bug::PositionAhead,
         Bug::AckEarly,
@@ -85,6 +95,11 @@ impl Bug {
         Bug::ForgetBirth,
         Bug::LoseLatency,
         Bug::SilentLoss,
+        Bug::DrainEarly,
+        Bug::ForgetHandOver,
+        Bug::WorkOn,
+        Bug::KeepHolding,
+        Bug::HoldForEver,
     ];
 
     /// The invariant that it breaks first.
@@ -107,9 +122,14 @@ impl Bug {
             Bug::IgnoreWindow => Invariant::Credit,
             Bug::SharedWindow => Invariant::StallIsLocal,
             Bug::Miscount => Invariant::Conserved,
-            Bug::LoseEnds | Bug::SilentLoss | Bug::ForgetBirth => Invariant::Progress,
+            Bug::LoseEnds | Bug::SilentLoss | Bug::ForgetBirth | Bug::KeepHolding => {
+                Invariant::Progress
+            }
             Bug::ReuseLife | Bug::FencedWrites => Invariant::Identity,
             Bug::LoseLatency => Invariant::Totals,
+            Bug::DrainEarly | Bug::ForgetHandOver => Invariant::NoReplay,
+            Bug::WorkOn => Invariant::OneReader,
+            Bug::HoldForEver => Invariant::HoldEnds,
         }
     }
 

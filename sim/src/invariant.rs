@@ -47,7 +47,13 @@ pub enum Invariant {
     Identity = 26,
     /// Histograms and counters add up.
     Totals = 30,
-    /// Of the simulator itself: the same seed does the same. Not in the catalogue.
+    /// What is planned replays nothing if nothing goes wrong. From here on not in the catalogue.
+    NoReplay = 31,
+    /// No two lives of a task read its input at the same time.
+    OneReader = 32,
+    /// Nobody holds back for ever for an operator that is gone.
+    HoldEnds = 33,
+    /// Of the simulator itself: the same seed does the same.
     SameTrace = 99,
 }
 

@@ -1,11 +1,13 @@
 //! What one seed stands for: a topology, where it runs, how its links behave, and what goes wrong
 //! when.
 
+pub(crate) mod changes;
 pub(crate) mod faults;
 mod graph;
 mod stall;
 
 use crate::{bug::Bug, rng::Rng};
+use changes::{Besides, Change};
 use egret_topology::{
     id::Epoch,
     plan::{Delivery, PhysicalPlan, PlanIndex, RunState},
@@ -31,6 +33,12 @@ pub(crate) struct Scenario {
     pub(crate) heals_at: u64,
     /// When the operator pushes plans with these states.
     pub(crate) states: Vec<(u64, RunState)>,
+    /// What users, clusters and operators do on purpose, and what becomes of the operator.
+    pub(crate) changes: Vec<(u64, Change)>,
+    /// Things change, and nothing goes wrong: nothing may be replayed.
+    pub(crate) is_quiet: bool,
+    /// Things change, and nothing goes wrong but what becomes of the operator.
+    pub(crate) is_orderly: bool,
     /// Some task may need as long as the message timeout by its nature.
     pub(crate) slow: bool,
     /// User code fails some tuples.
@@ -128,7 +136,7 @@ impl Scenario {
         let plan = plan(rng, &graph, pods, delivery, slow);
         let states = if calm { Vec::new() } else { states(rng, heals_at) };
         let faults = if calm { Vec::new() } else { faults::draw(rng, &plan, heals_at) };
-        Scenario {
+        let scenario = Scenario {
             seed,
             inputs: graph.inputs,
             net: net(rng),
@@ -136,18 +144,51 @@ impl Scenario {
             faults,
             heals_at,
             states,
+            changes: Vec::new(),
+            is_quiet: false,
+            is_orderly: false,
             fails: graph.fails,
             slow,
             fat,
             bug: None,
             plan: PlanIndex::new(plan).expect("the generator names only what it has made"),
+        };
+        scenario.with_changes()
+    }
+
+    /// The same with what changes while it runs, if its seed wants that.
+    fn with_changes(mut self) -> Scenario {
+        // A source of chance of its own: topologies and faults of seeds stay what they are.
+        let rng = &mut Rng::new(self.seed ^ 0x0c4a_6e9e);
+        let hasty = self.slow || self.fat || !self.is_tracked();
+        let mut plan = self.plan.plan().clone();
+        let Some((besides, changes)) = changes::draw(rng, &plan, self.heals_at, hasty) else {
+            return self;
+        };
+        self.changes = changes;
+        self.is_orderly = besides != Besides::All;
+        self.is_quiet = besides == Besides::Nothing;
+        // The operator looks at what tasks have told last; that is as new as it is there.
+        self.net.report = 500 * MS;
+        // On a cluster nobody asks for an early end.
+        self.states.retain(|(_, state)| *state != RunState::Finishing);
+        if self.is_orderly {
+            (self.faults, self.noise) = (Vec::new(), Noise::default());
         }
+        if self.is_quiet {
+            (self.states, self.fails) = (Vec::new(), false);
+            plan.components.iter_mut().for_each(|component| component.config["fail"] = 0.into());
+            // A drain and a start must fit into it.
+            plan.message_timeout_ms = plan.message_timeout_ms.max(20_000);
+        }
+        self.plan = PlanIndex::new(plan).expect("only times and configs differ");
+        self
     }
 
     /// Whether nothing goes wrong at all.
     pub(crate) fn is_calm(&self) -> bool {
         let noise = self.noise;
-        self.faults.is_empty() && noise.sum() == 0
+        self.faults.is_empty() && noise.sum() == 0 && self.changes.is_empty()
     }
 
     pub(crate) fn is_tracked(&self) -> bool {
@@ -167,7 +208,8 @@ impl Scenario {
     /// When everything must have come to its end.
     pub(crate) fn deadline(&self) -> u64 {
         let timeout = self.plan.plan().message_timeout_ms * MS;
-        self.heals_at + 4 * timeout + 120 * SECOND
+        let changes = if self.changes.is_empty() { 0 } else { 240 * SECOND };
+        self.heals_at + 4 * timeout + 120 * SECOND + changes
     }
 
     /// The run in words.
@@ -215,6 +257,9 @@ impl Scenario {
         }
         for (at, fault) in &self.faults {
             text += &format!("  {} ms: {fault:?}\n", at / MS);
+        }
+        for (at, change) in &self.changes {
+            text += &format!("  {} ms: {change:?}\n", at / MS);
         }
         for (at, state) in &self.states {
             text += &format!("  {} ms: {state:?}\n", at / MS);

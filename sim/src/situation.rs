@@ -41,11 +41,27 @@ pub enum Situation {
     PodReplaced,
     /// A process stood still for so long that its links were given up.
     FrozenOut,
+    /// Tasks were replaced one after the other by another version.
+    TasksReplaced,
+    /// A version did not work, and tasks went back to what ran before.
+    VersionFailed,
+    /// A pod left, and another took its place.
+    PodLeft,
+    /// Stream managers were replaced in place.
+    ManagersUpgraded,
+    /// What was not worked off in time was replayed.
+    DrainCutShort,
+    /// The operator died in the middle of something.
+    OperatorDied,
+    /// Spouts went on that nobody had told to.
+    SpoutsResumed,
+    /// Tasks that were to leave were released by their stream manager.
+    TasksForsaken,
 }
 
 impl Situation {
     /// All of them.
-    pub const ALL: [Situation; 19] = [
+    pub const ALL: [Situation; 27] = [
         Situation::LinkReplaced,
         Situation::LifeRefused,
         Situation::ManagerReborn,
@@ -65,6 +81,14 @@ impl Situation {
         Situation::LifeRenamed,
         Situation::PodReplaced,
         Situation::FrozenOut,
+        Situation::TasksReplaced,
+        Situation::VersionFailed,
+        Situation::PodLeft,
+        Situation::ManagersUpgraded,
+        Situation::DrainCutShort,
+        Situation::OperatorDied,
+        Situation::SpoutsResumed,
+        Situation::TasksForsaken,
     ];
 }
 

@@ -28,6 +28,8 @@ pub(crate) enum Entry {
     ManagerUp(PodId, u64),
     ManagerDown(PodId),
     State(u64),
+    /// Of a plan: tasks that drain, tasks that run something else, pods that leave or are released.
+    Rolling([u32; 4]),
 }
 
 /// Entries that are kept for a failure.
@@ -109,6 +111,7 @@ impl Entry {
             Entry::ManagerUp(pod, life) => (pod, life).hash(hash),
             Entry::ManagerDown(pod) => pod.hash(hash),
             Entry::State(state) => state.hash(hash),
+            Entry::Rolling(counts) => counts.hash(hash),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! every batch and frame. From that it judges most invariants without asking the runtime what it
 //! believes.
 
+mod changes;
 mod end;
 mod frames;
 pub(crate) mod groupings;
@@ -147,6 +148,14 @@ pub(crate) struct Witness {
     /// Pieces whose root was acked once at least.
     acked: Vec<bool>,
     sunk: Vec<Sunk>,
+    /// Who emitted each piece last.
+    emitted: Vec<Option<Life>>,
+    /// The newest life of each spout that has read.
+    reading: BTreeMap<TaskId, Life>,
+    /// Nothing goes wrong, so that nothing may be replayed.
+    quiet: bool,
+    /// Nothing goes wrong but what becomes of the operator.
+    orderly: bool,
     /// Settled positions that were judged, per input and split.
     settled: BTreeMap<(usize, u32), u64>,
 }
@@ -168,6 +177,10 @@ impl Witness {
             held: Vec::new(),
             acked: vec![false; scenario.pieces() as usize],
             sunk: Vec::new(),
+            emitted: vec![None; scenario.pieces() as usize],
+            reading: BTreeMap::new(),
+            quiet: scenario.is_quiet,
+            orderly: scenario.is_orderly,
             settled: BTreeMap::new(),
         }
     }

@@ -3,10 +3,13 @@
 mod faults;
 mod greet;
 mod instance;
+mod leave;
 mod manager;
 mod mischief;
 mod net;
+mod operator;
 mod outlet;
+mod pods;
 mod process;
 mod step;
 mod watch;
@@ -24,10 +27,12 @@ use bytes::Bytes;
 use egret_sdk::Registry;
 use egret_topology::{
     id::{PodId, TaskId},
-    plan::{PlanIndex, RunState},
+    plan::{PhysicalPlan, PlanIndex, RunState},
 };
-use manager::{Manager, Pod};
+use manager::Manager;
 use net::{Connection, End, Message, Stream};
+use operator::{Answer, Operator};
+use pods::Pod;
 use process::Process;
 use std::{
     cmp::{Ordering, Reverse},
@@ -92,10 +97,11 @@ enum Event {
     },
     /// A parent starts an instance, or a stream manager.
     Spawn {
+        home: usize,
         task: TaskId,
     },
     Boot {
-        pod: PodId,
+        home: usize,
     },
     /// The operator pushes its plan to a stream manager.
     Push {
@@ -105,6 +111,44 @@ enum Event {
     /// Two pods of which one has heard nothing of the other for long give their link up.
     GiveUp(PodId, PodId),
     State(usize),
+    /// Somebody changes something while it runs.
+    Change(usize),
+    /// The operator takes a turn, is killed, or comes back.
+    Look,
+    OperatorBack,
+    /// It asks a stream manager how things are; the answer comes later.
+    Ask {
+        manager: usize,
+    },
+    Answer {
+        home: usize,
+        answer: Box<Answer>,
+    },
+    /// The containers of a pod start, or its time is over.
+    Started {
+        home: usize,
+    },
+    Gone {
+        home: usize,
+    },
+    /// A kubelet ends a container that shall have another image: of a task, or the stream
+    /// manager's.
+    Container {
+        home: usize,
+        task: Option<TaskId>,
+    },
+    /// A process is asked to end.
+    Terminate {
+        process: usize,
+    },
+    /// One that was asked to end looks whether it may.
+    MayEnd {
+        process: usize,
+    },
+    /// A process ends in order.
+    Exit {
+        process: usize,
+    },
     /// Everything is looked at.
     Watch,
 }
@@ -175,11 +219,15 @@ pub(crate) struct World {
     number: u64,
     /// The operator's newest plan.
     plan: PlanIndex,
+    /// Every life of every pod; the first ones in the order of their places.
     pods: Vec<Pod>,
+    /// Which of them the operator's newest plan has in each place.
+    place: Vec<usize>,
+    operator: Operator,
     managers: Vec<Manager>,
     processes: Vec<Process>,
-    /// The process that the parent of each task has started last, while it lives.
-    current: BTreeMap<TaskId, usize>,
+    /// The process that the parent of each task of a pod has started last, while it lives.
+    current: BTreeMap<(usize, TaskId), usize>,
     connections: Vec<Connection>,
     streams: Vec<Stream>,
     /// Pairs of pods between which nothing passes, and until when.
@@ -209,7 +257,9 @@ impl World {
             now: 0,
             queue: BinaryHeap::new(),
             number: 0,
-            pods: plan.plan().pods.iter().map(|_| Pod::default()).collect(),
+            pods: plan.plan().pods.iter().map(|pod| Pod::first(pod.id)).collect(),
+            place: (0..plan.plan().pods.len()).collect(),
+            operator: Operator::new(&plan),
             plan,
             managers: Vec::new(),
             processes: Vec::new(),
@@ -257,20 +307,24 @@ impl World {
     fn begin(&mut self) {
         self.now = 1000 * MS;
         let start = self.now;
-        for pod in 0..self.pods.len() as u32 {
+        for home in 0..self.pods.len() {
             let at = start + self.rng.below(20 * MS);
-            self.schedule(at, Event::Boot { pod: PodId(pod) });
+            self.schedule(at, Event::Boot { home });
         }
         let tasks: Vec<TaskId> = self.plan.plan().tasks.iter().map(|task| task.id).collect();
         for task in tasks {
             let at = start + self.rng.below(50 * MS);
-            self.schedule(at, Event::Spawn { task });
+            let home = self.home_of(task);
+            self.schedule(at, Event::Spawn { home, task });
         }
         for fault in 0..self.scenario.faults.len() {
             self.schedule(start + self.scenario.faults[fault].0, Event::Fault(fault));
         }
         for state in 0..self.scenario.states.len() {
             self.schedule(start + self.scenario.states[state].0, Event::State(state));
+        }
+        for change in 0..self.scenario.changes.len() {
+            self.schedule(start + self.scenario.changes[change].0, Event::Change(change));
         }
         self.scenario.heals_at += start;
         self.schedule(start, Event::Watch);
@@ -292,12 +346,23 @@ impl World {
             Event::ManagerTimer { manager } => self.manager_timer(manager),
             Event::Report { process } => self.report(process),
             Event::Save { manager, again } => self.save(manager, again),
-            Event::Spawn { task } => self.spawn(task),
-            Event::Boot { pod } => self.boot(pod),
+            Event::Spawn { home, task } => self.spawn(home, task),
+            Event::Boot { home } => self.boot(home),
             Event::Push { manager } => self.push(manager),
             Event::Fault(fault) => self.fault(fault),
             Event::GiveUp(a, b) => self.give_up(a, b),
             Event::State(state) => self.set_state(self.scenario.states[state].1),
+            Event::Change(change) => self.change(self.scenario.changes[change].1.clone()),
+            Event::Look => self.look(),
+            Event::OperatorBack => self.operator_back(),
+            Event::Ask { manager } => self.asked(manager),
+            Event::Answer { home, answer } => self.answered(home, *answer),
+            Event::Started { home } => self.started(home),
+            Event::Gone { home } => self.gone(home),
+            Event::Container { home, task } => self.end_container(home, task),
+            Event::Terminate { process } => self.terminate(process),
+            Event::MayEnd { process } => self.may_end(process),
+            Event::Exit { process } => self.exits(process),
             Event::Watch => self.watch(),
         }
     }
@@ -310,19 +375,46 @@ impl World {
 
     /// The operator's plan changes its state, and is pushed to every stream manager.
     fn set_state(&mut self, state: RunState) {
-        let mut plan = self.plan.plan().clone();
-        plan.state = state;
-        plan.revision += 1;
+        self.operator.state = state;
+        if self.operator.is_up() {
+            let mut plan = self.plan.plan().clone();
+            plan.state = state;
+            self.take_new_plan(plan);
+        }
+    }
+
+    /// A plan of the operator that differs from the last.
+    fn take_new_plan(&mut self, mut plan: PhysicalPlan) {
+        plan.revision = self.plan.plan().revision + 1;
         self.note(Entry::State(plan.revision));
         let Ok(plan) = PlanIndex::new(plan) else { return };
         self.plan = plan;
-        for pod in 0..self.pods.len() {
-            if let Some(manager) = self.pods[pod].manager {
-                let late = if self.rng.chance(200) { 4000 } else { 40 };
+        self.push_to_all();
+    }
+
+    fn push_to_all(&mut self) {
+        for home in self.place.clone() {
+            if let Some(manager) = self.pods[home].manager {
+                let late = if self.rng.chance(200) && !self.scenario.is_quiet { 4000 } else { 40 };
                 let at = self.now + self.rng.between(1, late) * MS;
                 self.schedule(at, Event::Push { manager });
             }
         }
+    }
+
+    /// The life of a pod that the operator's newest plan has.
+    fn here(&self, pod: PodId) -> usize {
+        self.place[pod.0 as usize]
+    }
+
+    /// That of the pod of a task.
+    fn home_of(&self, task: TaskId) -> usize {
+        self.here(self.plan.pod_of(task).unwrap_or_default())
+    }
+
+    /// The process that runs a task, where the operator's newest plan has it.
+    fn running(&self, task: TaskId) -> Option<usize> {
+        self.current.get(&(self.home_of(task), task)).copied()
     }
 
     fn note(&mut self, entry: Entry) {
@@ -339,9 +431,9 @@ impl World {
     }
 
     /// The wall clock of a pod's node, in milliseconds since 1970.
-    fn wall_ms(&self, pod: PodId) -> u64 {
+    fn wall_ms(&self, home: usize) -> u64 {
         const NEW_YEAR_2026: u64 = 1_767_225_600_000;
-        let moved = self.pods[pod.0 as usize].clock.saturating_mul(1000);
+        let moved = self.pods[home].clock.saturating_mul(1000);
         (NEW_YEAR_2026 + self.now / MS).saturating_add_signed(moved)
     }
 }

@@ -139,6 +139,31 @@ fn a_latency_missing_from_the_histogram_is_noticed() {
 }
 
 #[test]
+fn a_task_that_is_replaced_before_it_has_drained_is_noticed() {
+    is_noticed(Bug::DrainEarly, false);
+}
+
+#[test]
+fn a_pod_that_is_not_told_where_the_input_stands_is_noticed() {
+    is_noticed(Bug::ForgetHandOver, false);
+}
+
+#[test]
+fn a_task_that_reads_on_beside_its_successor_is_noticed() {
+    is_noticed(Bug::WorkOn, false);
+}
+
+#[test]
+fn spouts_that_nobody_lets_go_on_are_noticed() {
+    is_noticed(Bug::KeepHolding, false);
+}
+
+#[test]
+fn spouts_that_hold_back_for_an_operator_that_is_gone_are_noticed() {
+    is_noticed(Bug::HoldForEver, false);
+}
+
+#[test]
 fn every_invariant_has_a_bug_that_breaks_it() {
     use Invariant::*;
     let expected = [
@@ -162,6 +187,9 @@ fn every_invariant_has_a_bug_that_breaks_it() {
         NothingLeft,
         Identity,
         Totals,
+        NoReplay,
+        OneReader,
+        HoldEnds,
     ];
     for invariant in expected {
         assert!(Bug::ALL.iter().any(|bug| bug.breaks() == invariant), "{invariant:?}");

@@ -223,11 +223,13 @@ impl TaskCore {
         }
     }
 
-    /// Takes over a newer plan. True if tasks begin or end to be replaced: another life must hear
-    /// anew what is said once only, since nothing was lost.
+    /// Takes over a newer plan. True if tasks may have been replaced: another life must hear anew
+    /// what is said once only, since nothing was lost. Plans that named them may have passed this
+    /// task by, so any other one counts.
     pub(crate) fn follow(&mut self, plan: PlanIndex) -> bool {
         self.trace.follow(&plan);
-        let changed = plan.plan().rolling != self.plan.plan().rolling;
+        let (new, old) = (plan.plan(), self.plan.plan());
+        let changed = new.revision != old.revision || new.rolling != old.rolling;
         self.plan = plan;
         if self.drain && !self.is_draining() {
             self.drain = false;

@@ -263,12 +263,14 @@ impl Shared {
                 }
             }
         }
-        // Ends are told at once: the whole topology may wait for one.
+        // Ends are told at once: the whole topology may wait for one. So is that it works: spouts
+        // may hold back until then.
         let phase = gateway.phase();
         let ending =
             matches!(phase, Phase::Ended | Phase::Closed | Phase::Exhausted | Phase::Drained);
         drop(gateway);
-        if self.told.replace(phase) != phase && ending {
+        let before = self.told.replace(phase);
+        if before != phase && (ending || before == Phase::Starting) {
             let report = self.report();
             self.outgoing.borrow_mut().report(report);
             self.tell.notify_one();

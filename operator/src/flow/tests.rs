@@ -55,6 +55,21 @@ pub(crate) fn plan() -> PlanIndex {
     .unwrap()
 }
 
+#[test]
+fn a_pod_is_linked_when_both_ends_of_all_its_links_to_those_that_answer_say_so() {
+    let answer = |pod, down: &[u32]| PodStatus {
+        pod: PodId(pod),
+        peers_down: down.iter().copied().map(PodId).collect(),
+        ..PodStatus::default()
+    };
+    let linked = |pods: Vec<PodStatus>| Answers { pods, ..Answers::default() }.are_linked(PodId(1));
+    assert!(linked(vec![answer(0, &[]), answer(1, &[]), answer(2, &[])]));
+    assert!(!linked(vec![answer(0, &[]), answer(1, &[2]), answer(2, &[])]), "its own end");
+    assert!(!linked(vec![answer(0, &[]), answer(1, &[]), answer(2, &[1])]), "the other end");
+    assert!(linked(vec![answer(0, &[2]), answer(1, &[2])]), "who is silent is another matter");
+    assert!(!linked(vec![answer(0, &[])]), "it does not answer");
+}
+
 fn task(id: u32, phase: Phase, pending: u64, acked: u64) -> TaskStatus {
     let roots = RootCounts { pending, ..RootCounts::default() };
     TaskStatus {

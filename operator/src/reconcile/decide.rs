@@ -19,7 +19,7 @@ use crate::{
 };
 use egret_crd::Topology;
 use egret_topology::{
-    id::PodId,
+    id::{PodId, TaskId},
     logical::{Logical, State},
     physical::Deployment,
     plan::{PhysicalPlan, PlanIndex},
@@ -227,6 +227,11 @@ impl Turn<'_> {
     ) -> Result<PlanIndex, Error> {
         let mut rolling = planned(record, logical, others);
         self.leaving(record, seen, &mut rolling);
+        let waits = |task: &TaskId| {
+            let of = record.packing.tasks().find(|(packed, _)| packed.task == *task);
+            of.is_none_or(|(_, pod)| leave::may_hold_input(&record.leaves, pod))
+        };
+        rolling.draining.retain(waits);
         let deployment = Deployment {
             uid: self.owner.uid.to_owned(),
             revision: 0,

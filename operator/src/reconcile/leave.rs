@@ -212,8 +212,10 @@ impl Told<'_> {
         let there =
             successor.is_some_and(|successor| successor.ip.is_some() && successor.ip == place);
         let answer = self.seen.answers.pods.iter().find(|answer| answer.pod == self.pod);
-        let linked = answer
-            .is_some_and(|answer| answer.revision >= revision && answer.peers_down.is_empty());
+        let linked = answer.is_some_and(|answer| {
+            let in_force = answer.revision >= revision && answer.peers_down.is_empty();
+            in_force && self.seen.answers.are_linked(self.pod)
+        });
         let works = |status: &TaskStatus| status.connected && status.total.phase != Phase::Starting;
         let mut tasks = self.plan.tasks_in(self.pod);
         there && linked && tasks.all(|task| self.status(task.id).is_some_and(works))

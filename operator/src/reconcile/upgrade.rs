@@ -129,7 +129,8 @@ impl Turn<'_> {
             drained: in_force && spouts.iter().all(over),
             draining: spouts.iter().any(|task| phase(task) == Some(Phase::Drained)),
             works: answer.is_some_and(|answer| {
-                answer.tasks.iter().filter(|task| works(task)).count() >= tasks
+                let all = answer.tasks.iter().filter(|task| works(task)).count() >= tasks;
+                all && seen.answers.are_linked(id)
             }),
             gone: false,
         })

@@ -5,7 +5,7 @@ use crate::invariant::Invariant;
 use bytes::Bytes;
 use egret_topology::id::{Epoch, Incarnation, TaskId};
 use egret_wire::data::{RootId, Roots};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// A tuple that was delivered to a task and not executed yet.
 #[derive(Debug)]
@@ -42,8 +42,10 @@ pub(super) struct LifeRecord {
     pub(super) unresolved: u64,
     /// The life of the stream manager that it has registered with last.
     registered: Option<Incarnation>,
-    /// That was written to disk: no later life of the stream manager forgets it.
-    saved: bool,
+    /// The disks that this was written to: no later life of a stream manager there forgets it.
+    saved: BTreeSet<usize>,
+    /// The pod that it has registered in.
+    home: usize,
 }
 
 impl Witness {
@@ -65,7 +67,8 @@ impl Witness {
             emitted: 0,
             unresolved: 0,
             registered: None,
-            saved: false,
+            saved: BTreeSet::new(),
+            home: 0,
         });
         let other = self.life_of.insert((task, incarnation), life);
         self.expect(other.is_none(), Invariant::Identity, || {
@@ -96,41 +99,52 @@ impl Witness {
     }
 
     /// A life of a stream manager has accepted a registration.
-    pub(crate) fn registered(&mut self, life: Life, at: Incarnation) {
+    pub(crate) fn registered(&mut self, life: Life, at: Incarnation, home: usize) {
         let LifeRecord { task, incarnation, .. } = self.lives[life];
-        let newer = self.newest(task, at).filter(|newest| *newest > incarnation);
+        let newer = self.newest(task, at, home).filter(|newest| *newest > incarnation);
         self.expect(newer.is_none(), Invariant::Identity, || {
             format!("life {incarnation} of task {task} registers, {newer:?} was here already")
         });
         self.lives[life].registered = Some(at);
+        self.lives[life].home = home;
     }
 
     /// A disk is gone: what was settled there may settle again.
     pub(crate) fn disk_lost(&mut self) {
         self.settled.clear();
         for record in &mut self.lives {
-            record.saved = false;
+            record.saved.clear();
         }
     }
 
     /// A life of a stream manager has written what it knows.
-    pub(crate) fn saved(&mut self, at: Incarnation) {
-        for record in self.lives.iter_mut().filter(|record| record.registered == Some(at)) {
-            record.saved = true;
+    pub(crate) fn saved(&mut self, at: Incarnation, home: usize) {
+        let here = |record: &&mut LifeRecord| record.registered == Some(at) && record.home == home;
+        for record in self.lives.iter_mut().filter(here) {
+            record.saved.insert(home);
         }
     }
 
     /// The newest life of a task that this life of its stream manager can know.
-    fn newest(&self, task: TaskId, at: Incarnation) -> Option<Incarnation> {
-        let known = |record: &&LifeRecord| record.saved || record.registered == Some(at);
+    fn newest(&self, task: TaskId, at: Incarnation, home: usize) -> Option<Incarnation> {
+        let known = |record: &&LifeRecord| {
+            let linked = record.registered == Some(at) && record.home == home;
+            linked || record.saved.contains(&home)
+        };
         let of = self.lives.iter().filter(|record| record.task == task).filter(known);
         of.map(|record| record.incarnation).max()
     }
 
     /// A stream manager takes over positions of a life.
-    pub(crate) fn settles(&mut self, life: Life, at: Incarnation, splits: &BTreeMap<String, u64>) {
+    pub(crate) fn settles(
+        &mut self,
+        life: Life,
+        at: Incarnation,
+        home: usize,
+        splits: &BTreeMap<String, u64>,
+    ) {
         let LifeRecord { task, incarnation, .. } = self.lives[life];
-        let newest = self.newest(task, at);
+        let newest = self.newest(task, at, home);
         self.expect(newest == Some(incarnation), Invariant::Identity, || {
             format!("life {incarnation} of task {task} writes positions, the newest is {newest:?}")
         });

@@ -14,8 +14,9 @@ impl Witness {
     pub(crate) fn emits(&mut self, kind: Kind, anchors: &[Handle]) -> Uid {
         let uid = self.emissions.len() as Uid;
         let mut roots: SmallVec<[Uid; 2]> = SmallVec::new();
-        if matches!(kind, Kind::Root(_)) {
+        if let Kind::Root(piece) = kind {
             roots.push(uid);
+            self.reads(piece);
         }
         let mut seen = SmallVec::<[_; 2]>::new();
         for handle in anchors {

@@ -3,6 +3,7 @@
 use super::{
     Event, World,
     net::{Connection, End, Message, Stream},
+    pods::Pod,
 };
 use crate::{
     bug::Bug,
@@ -14,6 +15,7 @@ use crate::{
     trace::Entry,
 };
 use egret_topology::id::{PodId, TaskId};
+use egret_wire::control::TaskReport;
 
 impl World {
     pub(super) fn fault(&mut self, fault: usize) {
@@ -25,7 +27,7 @@ impl World {
         match fault {
             Fault::CutPeers { a, b, notice } => self.cut_peers(a, b, notice),
             Fault::CutInstance { task, notice } => {
-                if let Some(process) = self.current.get(&task).copied()
+                if let Some(process) = self.running(task)
                     && let Some(connection) = self.processes[process].connection
                 {
                     self.cut(connection, [notice.0, notice.1]);
@@ -43,30 +45,35 @@ impl World {
             Fault::ReplacePod { pod, back_after, notice, clock } => {
                 self.replace_pod(pod, back_after, notice, clock);
             }
-            Fault::MoveClock { pod, by } => self.pods[pod.0 as usize].clock = by,
+            Fault::MoveClock { pod, by } => {
+                let home = self.here(pod);
+                self.pods[home].clock = by;
+            }
             Fault::FillDisk { pod, lasts } => {
-                self.pods[pod.0 as usize].full_until = self.now + lasts;
+                let home = self.here(pod);
+                self.pods[home].full_until = self.now + lasts;
                 self.calm_since = self.calm_since.max(self.now + lasts + 1000 * MS);
             }
             Fault::Twin { task } => {
-                if self.current.contains_key(&task) {
-                    let process = self.start_process(task);
-                    self.current.insert(task, process);
+                let home = self.home_of(task);
+                if self.current.contains_key(&(home, task)) {
+                    let process = self.start_process(home, task);
+                    self.current.insert((home, task), process);
                 }
             }
             Fault::FreezeTask { task, lasts } => {
-                if let Some(process) = self.current.get(&task).copied() {
+                if let Some(process) = self.running(task) {
                     self.freeze(End::Process(process), lasts);
                 }
             }
             Fault::FreezeManager { pod, lasts } => {
-                if let Some(manager) = self.pods[pod.0 as usize].manager {
+                if let Some(manager) = self.pods[self.here(pod)].manager {
                     self.freeze(End::Manager(manager), lasts);
                 }
             }
             Fault::Stall { task, lasts } => {
                 let until = self.now + lasts;
-                if let Some(process) = self.current.get(&task).copied() {
+                if let Some(process) = self.running(task) {
                     self.processes[process].stalled_until = until;
                     self.unstalled_since = self.unstalled_since.max(until);
                     self.step_again(process);
@@ -116,12 +123,16 @@ impl World {
             }
             Event::Dial { manager, .. }
             | Event::ManagerTimer { manager }
+            | Event::Ask { manager }
             | Event::Save { manager, .. }
             | Event::Push { manager } => End::Manager(manager),
             Event::Connect { process }
             | Event::Step { process }
             | Event::Batches { process }
             | Event::GatewayTimer { process }
+            | Event::Terminate { process }
+            | Event::MayEnd { process }
+            | Event::Exit { process }
             | Event::Report { process } => End::Process(process),
             _ => return None,
         };
@@ -138,7 +149,7 @@ impl World {
 
     /// Every connection between two stream managers, whatever its state.
     fn between(&self, a: PodId, b: PodId) -> Vec<usize> {
-        let of = |pod: PodId| self.pods[pod.0 as usize].manager.map(End::Manager);
+        let of = |pod: PodId| self.pods[self.here(pod)].manager.map(End::Manager);
         let (a, b) = (of(a), of(b));
         let alive = self.connections.iter().enumerate().filter(|(_, c)| c.alive);
         alive
@@ -197,20 +208,33 @@ impl World {
 
     /// What was on the disk of the pod is gone, positions too.
     fn replace_pod(&mut self, pod: PodId, back_after: u64, notice: u64, clock: i64) {
-        if self.pods[pod.0 as usize].manager.is_none() {
-            // It is about to come back, and would find the disk of the next.
+        let home = self.here(pod);
+        if self.pods[home].manager.is_none() || self.pods[home].gone_by.is_some() {
+            // It is about to come back, and would find the disk of the next; or another takes its
+            // place anyway.
             return;
         }
         self.kill_pod(pod, back_after, notice);
         self.met.count(Situation::PodReplaced);
         let born = 1 + self.pods.iter().map(|pod| pod.birth).max().unwrap_or(0);
         let birth = if self.scenario.bug == Some(Bug::ForgetBirth) { 0 } else { born };
-        self.pods[pod.0 as usize] = super::manager::Pod { birth, clock, ..Default::default() };
+        let containers = self.pods[home].containers.clone();
+        self.pods[home] = Pod { birth, clock, containers, ..Pod::first(pod) };
         self.observed.witness().disk_lost();
     }
 
     fn kill_task(&mut self, task: TaskId, back_after: u64, notice: u64) {
-        let Some(process) = self.current.remove(&task) else { return };
+        let Some(process) = self.running(task) else { return };
+        self.kill_process(process, notice);
+        let home = self.processes[process].home;
+        self.schedule(self.now + back_after, Event::Spawn { home, task });
+    }
+
+    pub(super) fn kill_process(&mut self, process: usize, notice: u64) {
+        let (home, task) = (self.processes[process].home, self.processes[process].task);
+        if self.current.get(&(home, task)) == Some(&process) {
+            self.current.remove(&(home, task));
+        }
         self.note(Entry::Killed(task));
         let p = &mut self.processes[process];
         p.alive = false;
@@ -223,13 +247,19 @@ impl World {
             self.dead_end(connection, 0, notice);
         }
         self.disturb();
-        self.schedule(self.now + back_after, Event::Spawn { task });
+        self.pod_empties(home);
     }
 
     fn kill_manager(&mut self, pod: PodId, back_after: u64, notice: u64) {
-        let Some(manager) = self.pods[pod.0 as usize].manager.take() else { return };
+        self.end_manager(self.here(pod), back_after, notice);
+    }
+
+    pub(super) fn end_manager(&mut self, home: usize, back_after: u64, notice: u64) {
+        let Some(manager) = self.pods[home].manager.take() else { return };
+        let pod = self.pods[home].id;
         self.note(Entry::ManagerDown(pod));
         self.managers[manager].alive = false;
+        self.operator.loses(home);
         for connection in 0..self.connections.len() {
             for side in 0..2 {
                 if self.connections[connection].ends[side] == End::Manager(manager) {
@@ -240,7 +270,7 @@ impl World {
             }
         }
         self.disturb();
-        self.schedule(self.now + back_after, Event::Boot { pod });
+        self.schedule(self.now + back_after, Event::Boot { home });
     }
 
     /// The process at one side is gone; the other side notices after a while.
@@ -254,18 +284,21 @@ impl World {
         }
     }
 
-    /// An instance tells what it has counted.
+    /// An instance tells what it has counted, now and then.
     pub(super) fn report(&mut self, process: usize) {
-        let p = &mut self.processes[process];
-        if !p.alive {
-            return;
+        if self.processes[process].alive {
+            self.tell(process);
+            self.schedule(self.now + self.scenario.net.report, Event::Report { process });
         }
-        let (connection, registered) = (p.connection, p.registered);
+    }
+
+    pub(super) fn tell(&mut self, process: usize) {
+        let p = &self.processes[process];
+        let (connection, registered, leaving) = (p.connection, p.registered, p.asked.is_some());
         if let Some(report) = self.take_report(process)
             && let Some(connection) = connection.filter(|_| registered)
         {
-            self.send(connection, 0, Message::Report(Box::new(report)));
+            self.send(connection, 0, Message::Report(Box::new(TaskReport { leaving, ..report })));
         }
-        self.schedule(self.now + self.scenario.net.report, Event::Report { process });
     }
 }

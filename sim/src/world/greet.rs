@@ -2,6 +2,7 @@
 
 use super::{
     Event, World,
+    manager::{Manager, merge},
     net::{End, Message},
 };
 use crate::{
@@ -37,7 +38,9 @@ impl World {
         let parted = lasts(self.partitions.get(&pods))
             || lasts(self.one_way.get(&pods))
             || lasts(self.one_way.get(&(peer, m.pod)));
-        match self.pods[peer.0 as usize].manager.filter(|_| !parted) {
+        let there = m.flow.plan().and_then(|plan| self.at(plan, peer));
+        let there = there.and_then(|home| self.pods[home].manager);
+        match there.filter(|_| !parted) {
             Some(other) => {
                 let connection = self.connection([End::Manager(manager), End::Manager(other)]);
                 self.managers[manager].dialing.insert(peer, connection);
@@ -156,16 +159,21 @@ impl World {
         if m.flow.plan().is_none() {
             return m.waiting.push(connection);
         }
+        if m.kept.positions.is_none() && self.plan.is_spout(task) {
+            // It would be read from its beginning: only the operator knows where it stands.
+            return m.waiting.push(connection);
+        }
         match m.flow.instance_up(now, task, incarnation) {
             Ok(up) => {
                 self.note(Entry::Registered(task, incarnation.0));
-                let at = self.managers[manager].incarnation;
-                self.observed.witness().registered(life, at);
+                let Manager { incarnation: at, home, .. } = self.managers[manager];
+                self.observed.witness().registered(life, at, home);
                 let restarts = self.count_life(manager, task, incarnation);
                 let m = &self.managers[manager];
                 if let Some(plan) = m.flow.plan().cloned() {
                     let component = plan.task(task).map_or(usize::MAX, |task| task.component);
-                    let positions = m.kept.positions.get(&component).cloned().unwrap_or_default();
+                    let positions = m.kept.positions.as_ref().and_then(|of| of.get(&component));
+                    let positions = positions.cloned().unwrap_or_default();
                     self.send(connection, 1, Message::Assign { plan, positions, restarts });
                 }
                 let soon = now + self.rng.between(1, 20) * MS;
@@ -185,14 +193,22 @@ impl World {
         match message {
             Message::Report(report) => self.count_report(manager, task, &report),
             Message::Positions(splits) => {
-                let at = self.managers[manager].incarnation;
-                self.observed.witness().settles(self.processes[process].life, at, &splits);
+                let Manager { incarnation: at, home, .. } = self.managers[manager];
+                self.observed.witness().settles(self.processes[process].life, at, home, &splits);
                 let component = self.plan.task(task).map_or(usize::MAX, |task| task.component);
-                let known = self.managers[manager].kept.positions.entry(component).or_default();
-                for (split, position) in splits {
-                    let at = known.entry(split).or_default();
-                    *at = position.max(*at);
+                if let Some(known) = &mut self.managers[manager].kept.positions {
+                    merge(known.entry(component).or_default(), splits);
                 }
+            }
+            Message::Drained(frames) => {
+                let m = &mut self.managers[manager];
+                if let Some((link, _)) = m.attached.get(&Link::Instance(task)).copied() {
+                    m.flow.drained(link, frames);
+                }
+            }
+            Message::Broken => {
+                let totals = self.managers[manager].kept.totals.entry(task).or_default();
+                totals.error = Some("it does not work".to_owned());
             }
             Message::AskHolders(root) => {
                 let peers: Vec<Link> = self.managers[manager].attached.keys().copied().collect();

@@ -3,6 +3,7 @@
 use super::{
     Event, World,
     net::{End, Message, Writer},
+    pods::Pod,
     process::{Halves, Process},
 };
 use crate::{bug::Bug, invariant::Invariant, scenario::MS, situation::Situation, trace::Entry};
@@ -33,18 +34,19 @@ const WRITE: usize = 64 << 10;
 
 impl World {
     /// The parent starts an instance.
-    pub(super) fn spawn(&mut self, task: TaskId) {
-        if self.current.contains_key(&task) {
+    pub(super) fn spawn(&mut self, home: usize, task: TaskId) {
+        // A kubelet starts nothing in a pod that goes.
+        if self.current.contains_key(&(home, task)) || self.pods[home].gone_by.is_some() {
             return;
         }
-        let process = self.start_process(task);
-        self.current.insert(task, process);
+        self.change_container(home, Some(task));
+        let process = self.start_process(home, task);
+        self.current.insert((home, task), process);
     }
 
-    pub(super) fn start_process(&mut self, task: TaskId) -> usize {
-        let pod = self.plan.pod_of(task).unwrap_or_default();
-        let birth = self.pods[pod.0 as usize].birth;
-        let mut incarnation = Incarnation::beginning(birth, self.wall_ms(pod), None);
+    pub(super) fn start_process(&mut self, home: usize, task: TaskId) -> usize {
+        let Pod { id: pod, birth, .. } = self.pods[home];
+        let mut incarnation = Incarnation::beginning(birth, self.wall_ms(home), None);
         while self.observed.witness().has_lived(task, incarnation) {
             // No two processes of a pod begin in the same millisecond.
             incarnation = Incarnation(incarnation.0 + 1);
@@ -58,7 +60,7 @@ impl World {
         let life = self.observed.witness().born(task, incarnation);
         self.note(Entry::Born(task, incarnation.0));
         self.disturb();
-        self.processes.push(Process::new(task, incarnation, pod, life));
+        self.processes.push(Process::new(task, incarnation, (pod, home), life));
         let process = self.processes.len() - 1;
         self.schedule(self.now, Event::Connect { process });
         process
@@ -69,7 +71,7 @@ impl World {
         if !p.alive || p.connection.is_some() {
             return;
         }
-        match self.pods[p.pod.0 as usize].manager {
+        match self.pods[p.home].manager {
             Some(manager) => {
                 let connection = self.connection([End::Process(process), End::Manager(manager)]);
                 self.processes[process].connection = Some(connection);
@@ -100,13 +102,15 @@ impl World {
             self.close(connection, 0);
             return self.outlived(process, newest);
         }
-        if let Message::Plan(plan) = &message {
-            self.judge_plan(process, plan);
+        if let Message::Plan(plan) = message {
+            self.judge_plan(process, &plan);
+            self.follow_plan(process, plan);
+            return self.follow_up(process);
         }
         let p = &mut self.processes[process];
         let Some(halves) = &mut p.halves else { return };
         match message {
-            Message::Plan(plan) => halves.gateway.handle_plan(plan),
+            Message::Drain(frames) => halves.gateway.handle_drain(frames),
             Message::Loss(scope) => {
                 halves.gateway.handle_loss(now, scope, "something was lost");
                 let life = p.life;
@@ -143,9 +147,14 @@ impl World {
         p.registered = true;
         p.backoff = 10 * MS;
         self.disturb();
-        let p = &mut self.processes[process];
-        match &mut p.halves {
-            Some(halves) => halves.gateway.handle_plan(plan),
+        match self.processes[process].halves {
+            Some(_) => {
+                self.follow_plan(process, plan);
+                if let Some(halves) = &mut self.processes[process].halves {
+                    halves.gateway.handle_link();
+                }
+            }
+            None if self.is_broken(process, &plan) => return self.breaks(process, connection),
             None => {
                 if !positions.is_empty() {
                     self.met.count(Situation::PositionsUsed);
@@ -211,7 +220,10 @@ impl World {
         if let Err(why) = task.start(&mut context, &mut outlet) {
             return self.accuse(Invariant::Protocol, why.to_string());
         }
-        self.processes[process].halves = Some(Halves { task, gateway, budget, stats });
+        let p = &mut self.processes[process];
+        (p.said, p.definition) = (Some(plan.clone()), plan.definition(id));
+        p.halves = Some(Halves { task, gateway, budget, stats });
+        self.may_end(process);
     }
 
     /// The connection is gone: what was written to it may be lost.
@@ -256,9 +268,11 @@ impl World {
         p.alive = false;
         let (task, life) = (p.task, p.life);
         self.observed.witness().killed(life);
-        if self.current.get(&task) == Some(&process) {
-            self.current.remove(&task);
-            self.schedule(self.now + 100 * MS, Event::Spawn { task });
+        let home = p.home;
+        if self.current.get(&(home, task)) == Some(&process) {
+            self.current.remove(&(home, task));
+            self.schedule(self.now + 100 * MS, Event::Spawn { home, task });
+            self.pod_empties(home);
         }
     }
 
@@ -385,9 +399,17 @@ impl World {
         let p = &mut self.processes[process];
         let woken = !events.is_empty();
         p.inbox.extend(events);
+        let mut drained = None;
         while let Some(wish) =
             self.processes[process].halves.as_mut().and_then(|halves| halves.gateway.poll_event())
         {
+            match wish {
+                // Positions before the end of a drain.
+                Wish::Drained { .. } => drained = Some(wish),
+                wish => self.grant(process, wish),
+            }
+        }
+        if let Some(wish) = drained {
             self.grant(process, wish);
         }
         let p = &mut self.processes[process];
@@ -412,8 +434,7 @@ impl World {
                 Message::AskHolders(root)
             }
             Wish::Holds(hold) => Message::Holds(hold),
-            // No plan here replaces a task.
-            Wish::Drained { .. } => return,
+            Wish::Drained { frames } => Message::Drained(frames),
             Wish::Positions(mut moved) => {
                 if self.scenario.bug == Some(Bug::PositionAhead) {
                     moved.values_mut().for_each(|position| *position += 1);

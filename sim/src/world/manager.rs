@@ -3,6 +3,7 @@
 use super::{
     Event, World,
     net::{End, Message, Writer},
+    pods::Pod,
 };
 use crate::{bug::Bug, invariant::Invariant, scenario::MS, situation::Situation, trace::Entry};
 use egret_flow::{Effect, Flow, InId, Limits, Link, LinkId, OutId, Violation};
@@ -11,23 +12,10 @@ use egret_topology::{
     plan::PlanIndex,
 };
 use egret_wire::{
-    control::{LossScope, RootCounts, TaskReport},
+    control::{LossScope, Phase, RootCounts, TaskReport},
     preamble::StreamKey,
 };
 use std::collections::BTreeMap;
-
-/// A pod: what outlives its stream manager's processes.
-#[derive(Default)]
-pub(super) struct Pod {
-    pub(super) manager: Option<usize>,
-    pub(super) disk: Disk,
-    /// Among all pods of the topology that there ever were.
-    pub(super) birth: u32,
-    /// Seconds by which the wall clock of its node is wrong.
-    pub(super) clock: i64,
-    /// Until when nothing can be written to its disk.
-    pub(super) full_until: u64,
-}
 
 /// What a stream manager has written.
 #[derive(Clone, Debug, Default)]
@@ -38,11 +26,14 @@ pub(super) struct Disk {
     pub(super) last: Option<Incarnation>,
 }
 
+/// Settled positions by split, per component.
+pub(super) type Positions = BTreeMap<usize, BTreeMap<String, u64>>;
+
 /// What is written once a second, and when a task registers or ends.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Kept {
-    /// Per component.
-    pub(super) positions: BTreeMap<usize, BTreeMap<String, u64>>,
+    /// Per component; none before somebody has told where input stands.
+    pub(super) positions: Option<Positions>,
     pub(super) totals: BTreeMap<TaskId, Totals>,
 }
 
@@ -51,6 +42,12 @@ pub(super) struct Kept {
 pub(super) struct Totals {
     pub(super) incarnation: Option<Incarnation>,
     pub(super) restarts: u32,
+    /// What it has said last, and whether it is linked.
+    pub(super) phase: Phase,
+    pub(super) leaving: bool,
+    pub(super) connected: bool,
+    /// What ended its last life.
+    pub(super) error: Option<String>,
     past: RootCounts,
     live: RootCounts,
 }
@@ -63,7 +60,12 @@ impl Totals {
             over.failed += std::mem::take(&mut over.pending);
             self.past.add(&over);
         }
-        self.incarnation = Some(incarnation);
+        if self.incarnation.replace(incarnation) != Some(incarnation) {
+            self.phase = Phase::Starting;
+            self.error = None;
+        }
+        self.leaving = false;
+        self.connected = true;
         self.restarts
     }
 
@@ -77,6 +79,7 @@ impl Totals {
 /// One life of a stream manager.
 pub(super) struct Manager {
     pub(super) pod: PodId,
+    pub(super) home: usize,
     pub(super) incarnation: Incarnation,
     pub(super) alive: bool,
     pub(super) flow: Flow,
@@ -95,19 +98,33 @@ pub(super) struct Manager {
     pub(super) waiting: Vec<usize>,
     pub(super) dialing: BTreeMap<PodId, usize>,
     pub(super) kept: Kept,
+    /// Since when no operator is linked, as it knows: for spouts that hold back, and for tasks that
+    /// are to leave.
+    pub(super) orphaned: Option<u64>,
+    pub(super) alone: Option<u64>,
     timer: Option<u64>,
+}
+
+/// Takes over what is further on.
+pub(super) fn merge(known: &mut BTreeMap<String, u64>, splits: BTreeMap<String, u64>) {
+    for (split, position) in splits {
+        let at = known.entry(split).or_default();
+        *at = position.max(*at);
+    }
 }
 
 /// Bytes handed to a stream at once.
 const WRITE: usize = 64 << 10;
 
 impl World {
-    pub(super) fn boot(&mut self, pod: PodId) {
-        if self.pods[pod.0 as usize].manager.is_some() {
+    pub(super) fn boot(&mut self, home: usize) {
+        if self.pods[home].manager.is_some() || self.pods[home].gone {
             return;
         }
-        let wall = self.wall_ms(pod);
-        let Pod { disk, birth, .. } = &mut self.pods[pod.0 as usize];
+        let wall = self.wall_ms(home);
+        self.change_container(home, None);
+        let Pod { id: pod, disk, birth, .. } = &mut self.pods[home];
+        let pod = *pod;
         let incarnation = Incarnation::beginning(*birth, wall, disk.last);
         let limits = Limits { stream_bytes: self.scenario.net.stream_bytes, ..Limits::default() };
         let mut flow = Flow::new(pod, incarnation, disk.last.is_some(), limits);
@@ -117,14 +134,16 @@ impl World {
             self.met.count(Situation::ManagerReborn);
             let _ = flow.set_plan(self.now, plan);
         }
-        let kept = disk.state.clone();
-        for (task, totals) in &kept.totals {
+        let mut kept = disk.state.clone();
+        for (task, totals) in &mut kept.totals {
+            totals.connected = false;
             if let Some(life) = totals.incarnation {
                 flow.remember(*task, life);
             }
         }
         self.managers.push(Manager {
             pod,
+            home,
             incarnation,
             alive: true,
             flow,
@@ -138,13 +157,15 @@ impl World {
             waiting: Vec::new(),
             dialing: BTreeMap::new(),
             kept,
+            orphaned: None,
+            alone: None,
             timer: None,
         });
         let manager = self.managers.len() - 1;
-        self.pods[pod.0 as usize].manager = Some(manager);
+        self.pods[home].manager = Some(manager);
         self.note(Entry::ManagerUp(pod, incarnation.0));
         self.disturb();
-        let late = if self.rng.chance(100) { 5000 } else { 300 };
+        let late = if self.rng.chance(100) && !self.scenario.is_quiet { 5000 } else { 300 };
         let push = self.now + self.rng.between(1, late) * MS;
         self.schedule(push, Event::Push { manager });
         self.schedule(self.now + 1000 * MS, Event::Save { manager, again: true });
@@ -153,8 +174,23 @@ impl World {
 
     /// The operator's newest plan arrives.
     pub(super) fn push(&mut self, manager: usize) {
-        if self.managers[manager].alive {
-            self.take_plan(manager, self.plan.clone());
+        if !self.managers[manager].alive || !self.is_operated(manager) {
+            // It is pushed again when the operator is linked.
+            return;
+        }
+        let told = match self.scenario.bug {
+            Some(Bug::ForgetHandOver) => Positions::default(),
+            _ => self.operator.positions.clone(),
+        };
+        let known = self.managers[manager].kept.positions.get_or_insert_default();
+        for (component, splits) in told {
+            merge(known.entry(component).or_default(), splits);
+        }
+        let soon = self.now + MS;
+        self.schedule(soon, Event::Save { manager, again: false });
+        self.take_plan(manager, self.plan.clone());
+        for connection in std::mem::take(&mut self.managers[manager].waiting) {
+            self.register(manager, connection);
         }
     }
 
@@ -167,7 +203,7 @@ impl World {
             return;
         }
         let (now, m) = (self.now, &mut self.managers[manager]);
-        let pod = &mut self.pods[m.pod.0 as usize];
+        let pod = &mut self.pods[m.home];
         if pod.full_until > now {
             // A plan that cannot be written is not in force; the operator pushes it again.
             self.met.count(Situation::PlanNotWritten);
@@ -188,6 +224,7 @@ impl World {
             }
         }
         self.act(manager);
+        self.leave_old_addresses(manager);
         for connection in waiting {
             self.register(manager, connection);
         }
@@ -215,8 +252,12 @@ impl World {
                     }
                 }
                 Effect::TellInstance { task, scope } => self.tell_instance(manager, task, scope),
-                // No plan here replaces a task.
-                Effect::Drain { .. } => {}
+                Effect::Drain { task, frames } => {
+                    let attached = self.managers[manager].attached.get(&Link::Instance(task));
+                    if let Some((_, connection)) = attached.copied() {
+                        self.send(connection, 1, Message::Drain(frames));
+                    }
+                }
                 Effect::Discarded { .. } => self.met.count(Situation::FramesDiscarded),
             }
         }
@@ -351,6 +392,9 @@ impl World {
             let m = &mut self.managers[manager];
             if let Some(of) = m.flow.link(link) {
                 m.attached.remove(&of);
+                if let Link::Instance(task) = of {
+                    m.kept.totals.entry(task).or_default().connected = false;
+                }
                 self.note(Entry::Unlinked(self.managers[manager].pod, of));
             }
             self.managers[manager].flow.link_down(now, link);
@@ -416,12 +460,13 @@ impl World {
     pub(super) fn save(&mut self, manager: usize, again: bool) {
         let m = &self.managers[manager];
         if m.alive {
-            let pod = &mut self.pods[m.pod.0 as usize];
+            let pod = &mut self.pods[m.home];
             if pod.full_until <= self.now {
                 pod.disk.state = m.kept.clone();
-                self.observed.witness().saved(m.incarnation);
+                self.observed.witness().saved(m.incarnation, m.home);
             }
             if again {
+                self.keep_watch(manager);
                 self.schedule(self.now + 1000 * MS, Event::Save { manager, again });
             }
         }
@@ -432,6 +477,9 @@ impl World {
     }
 
     pub(super) fn count_report(&mut self, manager: usize, task: TaskId, report: &TaskReport) {
-        self.managers[manager].kept.totals.entry(task).or_default().live = report.roots;
+        let totals = self.managers[manager].kept.totals.entry(task).or_default();
+        totals.live = report.roots;
+        totals.phase = report.phase;
+        totals.leaving = report.leaving;
     }
 }

@@ -212,9 +212,9 @@ impl World {
     /// Positions of a life that may have been replaced, written past its stream manager.
     pub(super) fn write_when_fenced(&mut self, process: usize) {
         let p = &self.processes[process];
-        let manager = self.pods[p.pod.0 as usize].manager;
+        let manager = self.pods[p.home].manager;
         let at = manager.map(|manager| self.managers[manager].incarnation).unwrap_or_default();
-        self.observed.witness().settles(p.life, at, &p.settled);
+        self.observed.witness().settles(p.life, at, p.home, &p.settled);
     }
 }
 

@@ -34,6 +34,8 @@ pub(super) enum Message {
     Hello,
     Report(Box<TaskReport>),
     Positions(BTreeMap<String, u64>),
+    Drained(u64),
+    Broken,
     AskHolders(Root),
     // From a stream manager to an instance.
     Assign {
@@ -43,6 +45,7 @@ pub(super) enum Message {
     },
     /// With the newest life that is known.
     Refused(Incarnation),
+    Drain(u64),
     Loss(LossScope),
     // Both ways between instances and stream managers, and between peers.
     Holds(Hold),

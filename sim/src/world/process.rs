@@ -8,7 +8,10 @@ use egret_core::{
     stats::Stats,
     task::Task,
 };
-use egret_topology::id::{Epoch, Incarnation, PodId, TaskId};
+use egret_topology::{
+    id::{Epoch, Incarnation, PodId, TaskId},
+    plan::{Definition, PlanIndex},
+};
 use egret_wire::{control::Phase, preamble::StreamKey};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -25,6 +28,7 @@ pub(super) struct Process {
     pub(super) task: TaskId,
     pub(super) incarnation: Incarnation,
     pub(super) pod: PodId,
+    pub(super) home: usize,
     pub(super) life: Life,
     pub(super) alive: bool,
     pub(super) connection: Option<usize>,
@@ -33,6 +37,17 @@ pub(super) struct Process {
     /// Epoch and revision of the plan that it works under.
     pub(super) plan: (Epoch, u64),
     pub(super) backoff: u64,
+    /// The plan as it was told, and what the process has read of it when it started.
+    pub(super) said: Option<PlanIndex>,
+    pub(super) definition: Option<Definition>,
+    /// The plan has something else for its task: its parent starts another.
+    pub(super) again: bool,
+    /// It was asked to end then, and has heard that this is known.
+    pub(super) asked: Option<u64>,
+    pub(super) known: bool,
+    pub(super) closing: bool,
+    /// Since when it holds back where no operator is.
+    pub(super) holds_since: Option<u64>,
     pub(super) halves: Option<Halves>,
     /// What the gateway half has for the task half.
     pub(super) inbox: Vec<ToTask>,
@@ -67,17 +82,30 @@ pub(super) struct Process {
 
 impl Process {
     /// One that has just been started.
-    pub(super) fn new(task: TaskId, incarnation: Incarnation, pod: PodId, life: Life) -> Process {
+    pub(super) fn new(
+        task: TaskId,
+        incarnation: Incarnation,
+        (pod, home): (PodId, usize),
+        life: Life,
+    ) -> Process {
         Process {
             task,
             incarnation,
             pod,
+            home,
             life,
             alive: true,
             connection: None,
             registered: false,
             plan: (Epoch(0), 0),
             backoff: 10 * MS,
+            said: None,
+            definition: None,
+            again: false,
+            asked: None,
+            known: false,
+            closing: false,
+            holds_since: None,
             halves: None,
             inbox: Vec::new(),
             step_at: None,

@@ -26,8 +26,8 @@ impl World {
     }
 
     pub(super) fn step(&mut self, process: usize) {
-        let (now, stopped) = (self.now, self.is_stopped());
-        let p = &mut self.processes[process];
+        let stopped = self.is_stopped() || self.processes[process].closing;
+        let (now, p) = (self.now, &mut self.processes[process]);
         if !p.alive || p.closed || p.step_at.is_none_or(|at| at > now) {
             return;
         }
@@ -88,7 +88,7 @@ impl World {
                     self.step_at(process, until.max(end));
                 }
             }
-            Ok(Step::Closed) => self.processes[process].closed = true,
+            Ok(Step::Closed) => self.closes(process, end),
             Err(error) => self.accuse(Invariant::Protocol, error.to_string()),
         }
         self.follow_phase(process);
@@ -106,6 +106,12 @@ impl World {
             self.note(Entry::Phase(task, phase));
             if matches!(phase, Phase::Ended | Phase::Closed) {
                 self.judge_ended();
+            }
+            let ending =
+                matches!(phase, Phase::Ended | Phase::Closed | Phase::Exhausted | Phase::Drained);
+            let news = ending || before == Phase::Starting;
+            if news && !self.scenario.changes.is_empty() {
+                self.tell(process);
             }
         }
     }

@@ -17,13 +17,14 @@ const EMPTY_NAMES: [&str; 8] =
     ["utils", "util", "common", "helpers", "helper", "misc", "shared", "types"];
 
 /// Folders of crates that do no I/O and read no clock.
-const PURE: [&str; 6] = [
+const PURE: [&str; 7] = [
     "topology/",
     "wire/",
     "instance/sdk/",
     "instance/core/",
     "stream-manager/flow/",
     "operator/packing/",
+    "operator/rolling/",
 ];
 
 /// What has no place in a pure crate, and where it belongs instead.

@@ -155,6 +155,42 @@ fn a_task_is_told_when_all_its_input_has_come_and_tells_when_all_its_output_has_
     assert_eq!(events(&mut gateway), [Event::Drained { frames }]);
 }
 
+/// End marks that were handed over.
+fn ends(world: &World) -> usize {
+    let frames = world.batches.iter().flat_map(|batch| &batch.frames);
+    let kind = |bytes: &Bytes| Frame::whole(bytes.clone()).unwrap().header.kind;
+    frames.filter(|frame| kind(&frame.bytes) == Kind::End).count()
+}
+
+#[test]
+fn a_task_that_has_ended_says_so_again_under_each_plan_since_some_may_have_passed_it_by() {
+    let under = |revision| {
+        Plan::new()
+            .spout("numbers", 1, json!({"limit": 3}))
+            .bolt("identity", 1, &[("numbers", Shuffle)])
+            .edit(|plan| plan.revision = revision)
+            .index()
+    };
+    let (registry, _) = registry();
+    let mut spout = SpoutTask::new(&under(1), SPOUT, LIFE, &registry, Stats::default()).unwrap();
+    let (metrics, waker) = (Metrics::default(), Waker::new(|| {}));
+    let mut context = context(&under(1), SPOUT, 0, BTreeMap::new(), &metrics, waker).unwrap();
+    let mut world = World::default();
+    spout.start(&mut context, &mut world).unwrap();
+    while spout.step(&mut world).unwrap() == Step::Again {}
+    let completed = ToTask::Completed((0..spout.pending()).map(Completion::acked).collect());
+    spout.handle(completed, &mut world).unwrap();
+    while spout.step(&mut world).unwrap() == Step::Again {}
+    assert_eq!((phase(&world), ends(&world)), (Some(Phase::Ended), 1));
+    // Under revision 2 the bolt was replaced.
+    spout.handle(ToTask::Plan(under(3)), &mut world).unwrap();
+    while spout.step(&mut world).unwrap() == Step::Again {}
+    assert_eq!(ends(&world), 2);
+    spout.handle(ToTask::Plan(under(3)), &mut world).unwrap();
+    while spout.step(&mut world).unwrap() == Step::Again {}
+    assert_eq!(ends(&world), 2, "the same plan is no news");
+}
+
 #[test]
 fn a_task_that_a_change_has_not_reached_starts_with_what_ran_before() {
     let definition = Definition {

@@ -77,7 +77,7 @@ pub struct PodSeen {
     pub drained: bool,
     /// One of these spouts says that it has drained.
     pub draining: bool,
-    /// Its stream manager answers, and all its tasks are linked to it.
+    /// Its stream manager answers, and all its tasks and all peers that answer are linked to it.
     pub works: bool,
     /// It is about to go, or not there yet: another will take its place, with the right image.
     pub gone: bool,

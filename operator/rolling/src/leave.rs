@@ -172,6 +172,12 @@ pub fn spouts(plan: &PlanIndex, pods: &[PodId]) -> BTreeSet<TaskId> {
     spouts.filter(passes).map(|task| task.id).collect()
 }
 
+/// Whether input may wait for tasks of this pod that are replaced one by one. Trees whose tuples
+/// wait in a pod that goes would keep it from draining.
+pub fn may_hold_input(leaves: &[Leave], pod: PodId) -> bool {
+    !leaves.iter().any(|leave| leave.pod == pod && leave.keeps_place())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -196,6 +202,16 @@ mod tests {
     fn after(step: Step, now: u64, seen: &PodSeen) -> Option<Step> {
         let mut leave = at(step);
         leave.advance(&Rules { now, ..RULES }, seen).then_some(leave.step)
+    }
+
+    #[test]
+    fn no_input_waits_in_a_pod_that_goes_until_another_has_its_place() {
+        let at = |step| [Leave { step, ..Leave::new(POD, 0) }];
+        for step in [Step::Working, Step::Draining, Step::Closing] {
+            assert!(!may_hold_input(&at(step), POD), "{step:?}");
+        }
+        assert!(may_hold_input(&at(Step::Starting), POD));
+        assert!(may_hold_input(&at(Step::Draining), PodId(0)), "another pod");
     }
 
     #[test]
