@@ -211,20 +211,26 @@ impl Gateway {
 
     /// Tuples were lost that may belong to any pending root: they all fail.
     pub fn handle_loss(&mut self, now: u64, scope: LossScope, cause: &str) {
-        if let Some(tracker) = &mut self.tracker {
-            for seq in tracker.drain() {
-                self.counts.failed += 1;
-                self.counts.lost += 1;
-                let failure = Failure::Lost { cause: cause.to_owned() };
-                self.completions.push(Completion::failed(seq, failure));
-            }
-        }
+        self.lose(cause);
         self.to_task.push(ToTask::Loss(scope));
         self.finish_completions(now);
     }
 
-    /// A newer plan.
-    pub fn handle_plan(&mut self, plan: PlanIndex) {
+    fn lose(&mut self, cause: &str) {
+        for seq in self.tracker.iter_mut().flat_map(Tracker::drain) {
+            self.counts.failed += 1;
+            self.counts.lost += 1;
+            let failure = Failure::Lost { cause: cause.to_owned() };
+            self.completions.push(Completion::failed(seq, failure));
+        }
+    }
+
+    /// A newer plan. What is in flight under other tasks and groupings arrives nowhere any more.
+    pub fn handle_plan(&mut self, now: u64, plan: PlanIndex) {
+        if plan.plan().epoch != self.plan.plan().epoch {
+            self.lose("tasks or groupings of the topology have changed");
+            self.finish_completions(now);
+        }
         if let Some(tracker) = &mut self.tracker {
             tracker.set_timeout(plan.plan().message_timeout_ms * 1_000_000);
         }

@@ -106,7 +106,7 @@ impl World {
         let p = &mut self.processes[process];
         let Some(halves) = &mut p.halves else { return };
         match message {
-            Message::Plan(plan) => halves.gateway.handle_plan(plan),
+            Message::Plan(plan) => halves.gateway.handle_plan(now, plan),
             Message::Loss(scope) => {
                 halves.gateway.handle_loss(now, scope, "something was lost");
                 let life = p.life;
@@ -145,7 +145,7 @@ impl World {
         self.disturb();
         let p = &mut self.processes[process];
         match &mut p.halves {
-            Some(halves) => halves.gateway.handle_plan(plan),
+            Some(halves) => halves.gateway.handle_plan(self.now, plan),
             None => {
                 if !positions.is_empty() {
                     self.met.count(Situation::PositionsUsed);
