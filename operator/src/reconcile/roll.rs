@@ -21,7 +21,7 @@ use std::{
 };
 
 /// Bytes of a record that has room for a rolling change: a ConfigMap ends at 1 MiB.
-const MAX_RECORD: usize = 1_000_000;
+pub(super) const MAX_RECORD: usize = 1_000_000;
 
 /// Who has not looked for so long does not know what has happened meanwhile.
 pub(super) const AWAY_MS: u64 = 15_000;
@@ -42,7 +42,8 @@ impl Turn<'_> {
         };
         let rejected = before.rejected.as_ref().map(|rejected| &rejected.definitions);
         let failed = rejected.is_some() && rejected == self.wanted(before).as_ref();
-        let keeps = before.rollout.is_some() || before.upgrade.is_some() || failed;
+        let busy = before.rollout.is_some() || before.upgrade.is_some() || before.edit.is_some();
+        let keeps = busy || failed;
         Ok(if keeps { definitions::with(&spec, &definitions::of(accepted)) } else { spec })
     }
 
