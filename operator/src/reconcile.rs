@@ -235,11 +235,7 @@ impl Turn<'_> {
         let spec = self.taken(before.as_ref())?;
         let judged = match spec == serde_json::to_value(&self.topology.spec)? {
             true => judged,
-            false => {
-                let mut taken = self.topology.clone();
-                taken.spec = serde_json::from_value(spec.clone())?;
-                self.judge(&taken)
-            }
+            false => self.judge_with(&spec)?,
         };
         let mut refused = self.accept(judged, before.as_ref());
         let (spec, wanted) = self.hold_back(before.as_ref(), spec, refused.is_some());

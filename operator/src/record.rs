@@ -90,7 +90,7 @@ const LATELY_MS: u64 = 120_000;
 
 /// Bytes of a spec that a record keeps, as JSON: with the packing plan of the largest topology a
 /// ConfigMap, which ends at 1 MiB, has room for that much.
-const MAX_ACCEPTED: usize = 60 << 10;
+pub(crate) const MAX_ACCEPTED: usize = 60 << 10;
 
 /// Lost nodes that are remembered, and for how long: by then Kubernetes knows.
 const MAX_LOST: usize = 8;

@@ -26,6 +26,7 @@ use egret_topology::{
     physical::Deployment,
     plan::{PhysicalPlan, PlanIndex},
 };
+use serde_json::Value;
 use std::{net::SocketAddr, sync::Arc};
 
 /// Time beyond its grace period in which a pod is gone where its kubelet lives, in milliseconds.
@@ -53,6 +54,13 @@ impl Turn<'_> {
                 Rejected::Forbidden(words) => (Reason::Forbidden, words),
             }
         })
+    }
+
+    /// The same with another spec.
+    pub(super) fn judge_with(&self, spec: &Value) -> Result<Result<Logical, Refusal>, Error> {
+        let mut topology = self.topology.clone();
+        topology.spec = serde_json::from_value(spec.clone())?;
+        Ok(self.judge(&topology))
     }
 
     /// What runs from now on: the topology as it is, or as it was accepted last, by whomever. Why

@@ -12,7 +12,7 @@ use crate::{
     names,
     observe::ObservedPod,
     pack::Next,
-    record::{Record, Stage},
+    record::{MAX_ACCEPTED, Record, Stage},
     rollout::definitions,
     stages::LINK_WITHIN_MS,
 };
@@ -95,14 +95,13 @@ impl Turn<'_> {
         }
         next.renew_others(before, &in_force, &wanted);
         let target = Target { spec, next };
-        let size = before.write().len() + target.size();
-        (!live || size <= MAX_RECORD).then_some((kept, in_force, target))
+        let fits = target.spec.to_string().len() <= MAX_ACCEPTED
+            && before.write().len() + target.size() <= MAX_RECORD;
+        (!live || fits).then_some((kept, in_force, target))
     }
 
     fn judge_spec(&self, spec: &Value) -> Option<Logical> {
-        let mut topology = self.topology.clone();
-        topology.spec = serde_json::from_value(spec.clone()).ok()?;
-        self.judge(&topology).ok()
+        self.judge_with(spec).ok()?.ok()
     }
 
     /// Whether no stream manager has been linked for a while.

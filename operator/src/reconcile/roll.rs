@@ -134,8 +134,15 @@ impl Turn<'_> {
 
     /// Whether somebody wants something else than a change that stands still.
     fn is_given_up(&self, record: &Record, logical: &Logical, rollout: &mut Rollout) -> bool {
-        let now = digest::definitions(logical, &record.images);
-        let wants_other = self.wanted(record).is_some_and(|wanted| wanted != now);
+        // Other tasks and components wait until the change has come to rest.
+        let wants_other = self.judge(self.topology).is_ok_and(|asked| {
+            logical.components.iter().any(|here| {
+                let there = asked.component(&here.name);
+                there.is_some_and(|there| {
+                    (&there.image, definition(there)) != (&here.image, definition(here))
+                })
+            })
+        });
         let other = record.rejected.is_none() && wants_other;
         if other && rollout.back {
             // First to the end of the way back.
