@@ -151,6 +151,10 @@ pub struct Run {
     pub lived: BTreeSet<String>,
     /// When this operator first looked at it, in milliseconds since 1970.
     pub began: u64,
+    /// When a stream manager was last linked, in milliseconds since 1970.
+    pub spoke: u64,
+    /// When all tasks and links last worked.
+    pub worked: u64,
     /// When pods that are asked to end were last linked, in milliseconds since 1970.
     pub heard: BTreeMap<PodId, u64>,
     /// When something was last decided, in milliseconds since 1970.

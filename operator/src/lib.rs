@@ -19,6 +19,7 @@ pub mod check;
 pub mod context;
 pub mod controller;
 pub mod digest;
+pub mod edit;
 pub mod events;
 pub mod fetch;
 pub mod flow;

@@ -6,12 +6,81 @@ use crate::{
     record::{Images, Record},
 };
 use egret_packing::PackingError;
-use egret_topology::logical::Logical;
+use egret_topology::{
+    id::PodId,
+    logical::{Logical, LogicalComponent},
+    packing_plan::PackingPlan,
+    plan::ComponentKind,
+};
+use std::collections::BTreeSet;
 
 /// Whether a topology can be packed at all, given what was packed before.
 pub fn check(record: Option<&Record>, logical: &Logical) -> Result<(), PackingError> {
     let previous = record.map(|record| &record.packing).filter(|packing| !packing.pods.is_empty());
     egret_packing::pack(logical, previous).map(drop)
+}
+
+/// What a topology would be packed into, given what was packed before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Next {
+    /// Which task runs in which pod.
+    pub packing: PackingPlan,
+    /// Digests of what the pods are made of.
+    pub definitions: Vec<String>,
+    /// Digest of tasks and groupings.
+    pub shape: String,
+    /// Pods with tasks that begin anew although their pods would not: how many spouts share an
+    /// input is known to each of them when it opens that.
+    pub renewed: BTreeSet<PodId>,
+}
+
+impl Next {
+    /// Of a topology that comes after what was recorded.
+    pub fn of(record: &Record, logical: &Logical) -> Result<Next, PackingError> {
+        let previous = Some(&record.packing).filter(|packing| !packing.pods.is_empty());
+        let packing = egret_packing::pack(logical, previous)?;
+        let definitions: Vec<String> =
+            packing.pods.iter().map(|pod| digest::pod(logical, pod)).collect();
+        let shape = digest::shape(logical);
+        let was = |name: &str| {
+            let tasks = record.packing.tasks().filter(|(task, _)| task.component == name);
+            u32::try_from(tasks.count()).unwrap_or(u32::MAX)
+        };
+        let shared = |component: &&LogicalComponent| {
+            let was = was(&component.name);
+            component.kind == ComponentKind::Spout && was > 0 && was != component.parallelism
+        };
+        let spouts: BTreeSet<&str> =
+            logical.components.iter().filter(shared).map(|it| it.name.as_str()).collect();
+        let same = |pod: PodId| {
+            let definition = definitions.get(pod.0 as usize);
+            record.pod(pod).is_some_and(|is| Some(&is.definition) == definition)
+        };
+        let renewed = packing.tasks().filter(|(task, _)| spouts.contains(task.component.as_str()));
+        let renewed = renewed.map(|(_, pod)| pod).filter(|pod| same(*pod)).collect();
+        Ok(Next { packing, definitions, shape, renewed })
+    }
+
+    /// Takes in what a process learns only when it starts: what it is, and whether acks count.
+    pub fn renew_others(&mut self, record: &Record, before: &Logical, after: &Logical) {
+        let other = |name: &str| {
+            let of = |logical: &Logical| logical.component(name).map(|it| it.kind);
+            before.delivery != after.delivery || of(before) != of(after)
+        };
+        let tasks = self.packing.tasks().filter(|(task, _)| other(&task.component));
+        let stays = |pod: &PodId| {
+            let is = record.pod(*pod).map(|is| &is.definition);
+            is.is_some() && is == self.definitions.get(pod.0 as usize)
+        };
+        let renewed: Vec<PodId> = tasks.map(|(_, pod)| pod).filter(stays).collect();
+        self.renewed.extend(renewed);
+    }
+
+    /// Whether it is something else than what was recorded.
+    pub fn changes(&self, record: &Record) -> bool {
+        let same = record.pods().map(|(_, pod)| &pod.definition).eq(&self.definitions);
+        !same || record.packing != self.packing || record.shape != self.shape
+    }
 }
 
 /// Takes a topology over into its record. Nothing changes if it is the same as before.
@@ -24,14 +93,13 @@ pub fn take_over(
     images: &Images,
     anew: bool,
 ) -> Result<(), PackingError> {
-    let previous = Some(&record.packing).filter(|packing| !packing.pods.is_empty());
-    let packing = egret_packing::pack(logical, previous)?;
+    let Next { packing, definitions, shape, renewed } = Next::of(record, logical)?;
     if anew || record.images.stream_manager.is_empty() {
         record.images = images.clone();
     }
-    let definitions = packing.pods.iter().map(|pod| digest::pod(logical, pod)).collect();
     record.take_packing(packing, definitions);
-    record.take_shape(digest::shape(logical));
+    record.renew_pods(|pod| renewed.contains(&pod));
+    record.take_shape(shape);
     Ok(())
 }
 

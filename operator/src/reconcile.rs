@@ -4,6 +4,7 @@
 
 mod carry_out;
 mod decide;
+mod edit;
 mod history;
 mod keep;
 mod leave;
@@ -201,6 +202,7 @@ struct Turn<'a> {
 }
 
 /// What is seen.
+#[derive(Default)]
 struct Seen {
     /// All pods of the topology, also of earlier lives.
     pods: Vec<ObservedPod>,
@@ -213,6 +215,8 @@ struct Seen {
     lost: Vec<(PodId, String)>,
     /// Pods that lived and are not there any more.
     vanished: Vec<PodId>,
+    /// The same of pods that have no place yet.
+    stillborn: Vec<PodId>,
 }
 
 impl Turn<'_> {
@@ -231,13 +235,10 @@ impl Turn<'_> {
         let spec = self.taken(before.as_ref())?;
         let judged = match spec == serde_json::to_value(&self.topology.spec)? {
             true => judged,
-            false => {
-                let mut taken = self.topology.clone();
-                taken.spec = serde_json::from_value(spec.clone())?;
-                self.judge(&taken)
-            }
+            false => self.judge_with(&spec)?,
         };
         let mut refused = self.accept(judged, before.as_ref());
+        let (spec, wanted) = self.hold_back(before.as_ref(), spec, refused.is_some());
         let accepted = self.run.accepted.clone();
         let (mut record, lost) = match &before {
             Some(before) => (before.clone(), false),
@@ -255,13 +256,14 @@ impl Turn<'_> {
         record.run = record.run.max(run);
         seen.lost = self.lost(&record, &seen).await;
         seen.vanished = self.vanished(&record, &seen).await?;
+        seen.stillborn = self.stillborn(&record, &seen).await?;
         if let Some(logical) = &accepted {
             let mut scaled = Scaled::default();
             if refused.is_none() {
                 record.take_accepted(&spec);
                 scaled = self.scale(asked, &mut record, logical, &seen);
             }
-            let outcome = self.go_on(&mut record, before.as_ref(), logical, &seen).await?;
+            let outcome = self.go_on(&mut record, before.as_ref(), logical, &wanted, &seen).await?;
             if refused.is_none() && outcome.is_none() {
                 self.carry_out_scaled(scaled).await?;
             }
@@ -322,7 +324,7 @@ impl Turn<'_> {
         }
         let pulls = pulls_of(self.context, &self.owner);
         let pods = pods_of(self.context, &self.owner);
-        Seen { pods, pulls, flow, answers, lost: Vec::new(), vanished: Vec::new() }
+        Seen { pods, pulls, flow, answers, lost: Vec::new(), ..Seen::default() }
     }
 
     /// The last answers, and what they say of the newest plan.
@@ -412,6 +414,7 @@ fn is_moving(record: &Record, seen: &Seen) -> bool {
     seen.pods.iter().any(|pod| pod.terminating)
         || !record.leaves.is_empty()
         || record.upgrade.is_some()
+        || record.edit.as_ref().is_some_and(|edit| !edit.late)
         || record.rollout.as_ref().is_some_and(|rollout| !rollout.held)
 }
 

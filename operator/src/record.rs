@@ -4,7 +4,7 @@
 //! an operator with an old copy can decide nothing. Everything here is pure: a decision is a new
 //! record, and whoever reads it again does the same.
 
-use crate::{autoscale::Scaled, leave::Leave, rollout::Rollout, upgrade::Upgrade};
+use crate::{autoscale::Scaled, edit::Edit, leave::Leave, rollout::Rollout, upgrade::Upgrade};
 use egret_topology::{
     id::{Epoch, PodId, TaskId},
     packing_plan::PackingPlan,
@@ -56,11 +56,14 @@ pub struct PodRecord {
     /// not.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub replaced: u64,
+    /// The greatest life that was ever given out for this place, if that never had it.
+    #[serde(default, skip_serializing_if = "is_none_yet")]
+    pub spent: u32,
 }
 
 impl PodRecord {
-    fn begin(&mut self, births: &mut u32) {
-        self.life = self.life.saturating_add(1);
+    pub(crate) fn begin(&mut self, births: &mut u32) {
+        self.life = self.life.max(self.spent).saturating_add(1);
         *births = births.saturating_add(1);
         self.birth = *births;
         self.unborn = true;
@@ -87,7 +90,7 @@ const LATELY_MS: u64 = 120_000;
 
 /// Bytes of a spec that a record keeps, as JSON: with the packing plan of the largest topology a
 /// ConfigMap, which ends at 1 MiB, has room for that much.
-const MAX_ACCEPTED: usize = 60 << 10;
+pub(crate) const MAX_ACCEPTED: usize = 60 << 10;
 
 /// Lost nodes that are remembered, and for how long: by then Kubernetes knows.
 const MAX_LOST: usize = 8;
@@ -167,6 +170,9 @@ pub struct Record {
     /// Pods that are asked to end.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub leaves: Vec<Leave>,
+    /// Other tasks, groupings or pods, while that is under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edit: Option<Edit>,
     /// What did not work, and is not tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejected: Option<Rejected>,
@@ -295,8 +301,12 @@ impl Record {
                 }
             }
         }
+        self.forget_places();
+    }
+
+    /// A pod that comes back in a later plan is another one.
+    pub(crate) fn forget_places(&mut self) {
         let count = self.packing.pods.len();
-        // A pod that comes back in a later plan is another one.
         for gone in self.pods.iter_mut().skip(count) {
             gone.definition.clear();
             gone.address = None;
@@ -357,8 +367,16 @@ impl Record {
 
     /// Pods with a task like that begin a new life.
     pub fn renew(&mut self, task: impl Fn(TaskId) -> bool) {
+        let pods = self.packing.pods.iter();
+        let pods = pods.filter(|pod| pod.tasks.iter().any(|packed| task(packed.task)));
+        let pods: Vec<PodId> = pods.map(|pod| pod.id).collect();
+        self.renew_pods(|pod| pods.contains(&pod));
+    }
+
+    /// Pods like that begin a new life.
+    pub(crate) fn renew_pods(&mut self, renews: impl Fn(PodId) -> bool) {
         for (packed, pod) in self.packing.pods.iter().zip(&mut self.pods) {
-            if packed.tasks.iter().any(|packed| task(packed.task)) {
+            if renews(packed.id) {
                 pod.begin(&mut self.births);
                 self.ends = None;
             }
@@ -387,6 +405,7 @@ impl Record {
             pod.address = None;
         }
         self.leaves.clear();
+        self.edit = None;
         self.ends = None;
     }
 

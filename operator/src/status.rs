@@ -2,7 +2,9 @@
 
 use crate::{
     build::Owner,
+    edit::Edit,
     flow::Flow,
+    leave::Step,
     names,
     observe::{ObservedPod, TroubleKind},
     reason::Reason,
@@ -234,6 +236,9 @@ fn progressing(report: &Report<'_>, stage: Stage, ready: &Answer) -> Answer {
 /// How a rolling change goes, or how the last one ended if it did not work.
 fn rolling(report: &Report<'_>) -> Option<Answer> {
     let record = report.record?;
+    if let Some(edit) = &record.edit {
+        return Some(editing(edit));
+    }
     if let Some(upgrade) = &record.upgrade {
         let Upgrade { pod, image, why, .. } = upgrade;
         return Some(match why {
@@ -266,6 +271,24 @@ fn rolling(report: &Report<'_>) -> Option<Answer> {
         let pause = if report.changes_pause { ", and changes pause" } else { "" };
         (YES, Reason::RollingOut, format!("{left} tasks still run what ran before{pause}"))
     })
+}
+
+/// How far other tasks, groupings or pods are.
+fn editing(edit: &Edit) -> Answer {
+    let pods = edit.pods.len();
+    let message = match (edit.step, &edit.why) {
+        (Step::Working, Some(why)) => {
+            format!("what ran before runs on, because pods that are new do not start: {why}")
+        }
+        (Step::Working, None) => format!("{pods} pods start before anything changes"),
+        (Step::Draining, _) => "what is in flight is worked off".to_owned(),
+        (Step::Closing, _) => "tasks close whose pods go".to_owned(),
+        (Step::Starting, _) => "spouts wait until all tasks work".to_owned(),
+    };
+    match edit.late {
+        true => (NO, Reason::GraphWaits, message),
+        false => (YES, Reason::GraphChanging, message),
+    }
 }
 
 /// Whether what is in flight moves. Of tasks that do not work nothing is known.

@@ -27,6 +27,15 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// Tests at the same time: each has half a dozen processes.
 static ROOM: Semaphore = Semaphore::const_new(3);
 
+/// A bolt that passes all lines on.
+fn keep(name: &str, tasks: u32, from: &str) -> Value {
+    json!({
+        "name": name, "component": "filter", "parallelism": tasks,
+        "config": {"contains": "line"}, "streams": [{"fields": ["line"]}],
+        "inputs": [{"from": from}],
+    })
+}
+
 /// A topology that copies lines, and who writes them.
 struct Copying {
     world: World,
@@ -54,7 +63,7 @@ impl Copying {
         let dir = tempfile::tempdir().unwrap();
         let (from, output) = (dir.path().join("in.txt"), dir.path().join("out.txt"));
         let input = File::create(&from).unwrap();
-        let world = World::new();
+        let world = World::answering();
         let arrived = (0, Instant::now(), Duration::ZERO);
         let kubelet = Kubelet::new(dir.path());
         let mut copying = Copying {
@@ -84,17 +93,19 @@ impl Copying {
                 "name": "lines", "streams": [{"fields": ["line"]}],
                 "config": {"path": path("in.txt"), "follow": true},
             }],
-            "bolts": [
-                {"name": "keep", "component": "filter", "parallelism": 2,
-                 "config": {"contains": "line"}, "streams": [{"fields": ["line"]}],
-                 "inputs": [{"from": "lines"}]},
-                {"name": "out", "component": "file", "streams": [],
-                 "config": {"path": path("out.txt"), "mode": "append"},
-                 "inputs": [{"from": "keep"}]},
-            ],
+            "bolts": [keep("keep", 2, "lines"), self.out("keep")],
         });
         spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         self.world.apply(spec);
+    }
+
+    /// The bolt that writes what it gets from another one.
+    fn out(&self, from: &str) -> Value {
+        let path = self.output.to_str().unwrap();
+        json!({
+            "name": "out", "component": "file", "streams": [],
+            "config": {"path": path, "mode": "append"}, "inputs": [{"from": from}],
+        })
     }
 
     /// The world goes on until something is so.
@@ -141,6 +152,29 @@ impl Copying {
         self.until("all of it is over", recorded).await;
         self.until("lines flow again", |it| it.arrived.0 > began).await;
         eprintln!("{pods:?}: gone after {:?}, gap {:?}", self.kubelet.gone, self.arrived.2);
+    }
+
+    /// Applies something else and waits until it is in force and the lines flow.
+    async fn edits(&mut self, more: &Value) {
+        self.arrived.2 = Duration::ZERO;
+        self.apply(more);
+        self.until("it is known", |it| !it.record()["edit"].is_null()).await;
+        self.edited().await;
+    }
+
+    /// Waits until a change is in force and the lines flow.
+    async fn edited(&mut self) {
+        self.until("it is over", |it| it.record()["edit"].is_null()).await;
+        let pods = self.record()["packing"]["pods"].as_array().unwrap().len();
+        self.until("old pods are gone", |it| it.world.pods().len() == pods).await;
+        let began = self.written;
+        self.until("lines flow again", |it| it.arrived.0 > began).await;
+        eprintln!("{:?}: gap {:?}", self.world.pods(), self.arrived.2);
+    }
+
+    /// How far a change is.
+    fn step(&self) -> Value {
+        self.record()["edit"]["step"].clone()
     }
 
     fn record(&self) -> Value {
@@ -258,13 +292,13 @@ async fn a_node_that_shuts_down_is_known_from_what_its_tasks_say() {
 }
 
 #[tokio::test]
-async fn pods_that_are_replaced_by_a_change_or_stopped_are_not_waited_for() {
+async fn pods_that_are_replaced_by_a_change_or_stopped_end_soon() {
     let mut copying = Copying::new().await;
     copying.apply(&json!({"podTemplate": {"metadata": {"labels": {"a": "b"}}}}));
     copying.replaced(&["t-0-1", "t-1-1"]).await;
     let took = copying.kubelet.gone.values().max().copied().unwrap();
     assert!(took < Duration::from_secs(5), "{took:?}");
-    copying.twice().await;
+    assert_eq!(copying.twice().await, 0);
     copying.apply(&json!({"state": "Stopped"}));
     let gone = |it: &Copying| it.kubelet.gone.len() >= 4;
     copying.until("all pods are gone", gone).await;
@@ -289,5 +323,67 @@ async fn without_acks_too_nothing_is_lost() {
     let mut copying = Copying::with(&json!({"delivery": "AtMostOnce"})).await;
     copying.replaces(&["t-0-1"]).await;
     copying.replaces(&["t-1-1"]).await;
+    assert_eq!(copying.twice().await, 0);
+}
+
+#[tokio::test]
+async fn a_bolt_gets_another_task_and_one_behind_it_and_no_line_comes_twice() {
+    let mut copying = Copying::new().await;
+    copying.kubelet.pull = Duration::from_secs(1);
+    let three = json!({"bolts": [keep("keep", 3, "lines"), copying.out("keep")]});
+    copying.edits(&three).await;
+    let pods = copying.world.pods();
+    let stays = ["t-0-1", "t-1-1"].iter().filter(|pod| pods.contains(&(**pod).to_owned()));
+    assert_eq!(stays.count(), 1, "{pods:?}");
+    let [first, behind] = [keep("keep", 3, "lines"), keep("again", 1, "keep")];
+    copying.edits(&json!({"bolts": [first, behind, copying.out("again")]})).await;
+    copying.edits(&json!({})).await;
+    assert_eq!(copying.record()["epoch"], 4);
+    assert_eq!(copying.twice().await, 0);
+}
+
+#[tokio::test]
+async fn pods_are_added_and_taken_away_and_no_line_comes_twice() {
+    let mut copying = Copying::new().await;
+    copying.edits(&json!({"pods": 3})).await;
+    assert_eq!(copying.world.pods().len(), 3);
+    copying.edits(&json!({"pods": 1})).await;
+    assert_eq!(copying.world.pods().len(), 1);
+    let took = copying.kubelet.gone.values().max().copied().unwrap();
+    assert!(took < Duration::from_secs(5), "they were released: {took:?}");
+    assert_eq!(copying.twice().await, 0);
+}
+
+#[tokio::test]
+async fn an_operator_that_ends_at_each_step_of_a_change_goes_on_where_it_was() {
+    let mut copying = Copying::new().await;
+    copying.kubelet.pull = Duration::from_secs(1);
+    copying.apply(&json!({"pods": 3, "bolts": [keep("keep", 3, "lines"), copying.out("keep")]}));
+    for step in ["Working", "Draining", "Closing", "Starting"] {
+        let there = |it: &Copying| it.step() == step || it.step().is_null() && step != "Working";
+        copying.until(step, there).await;
+        copying.world.restart();
+    }
+    copying.edited().await;
+    assert_eq!(copying.world.pods().len(), 3);
+    assert_eq!(copying.twice().await, 0);
+}
+
+#[tokio::test]
+async fn pods_that_cannot_start_cost_nothing_and_another_change_takes_their_place() {
+    let mut copying = Copying::new().await;
+    copying.kubelet.pull = Duration::from_secs(600);
+    copying.apply(&json!({"pods": 3}));
+    copying.until("it is known", |it| it.step() == "Working").await;
+    copying.arrived.2 = Duration::ZERO;
+    let arrived = copying.arrived.0;
+    copying.until("lines flow on", |it| it.arrived.0 > arrived + 1000).await;
+    assert_eq!(copying.step(), "Working");
+    copying.kubelet.pull = Duration::ZERO;
+    copying.apply(&json!({}));
+    copying.until("it is taken back", |it| it.record()["edit"].is_null()).await;
+    copying.until("nothing is left", |it| it.world.pods() == ["t-0-1", "t-1-1"]).await;
+    assert!(copying.arrived.2 < Duration::from_secs(5), "{:?}", copying.arrived.2);
+    copying.edits(&json!({"pods": 3})).await;
     assert_eq!(copying.twice().await, 0);
 }

@@ -68,7 +68,10 @@ impl Rig {
         let now = self.now;
         match recipe.byte() % 12 {
             0 => self.gateway.handle_loss(now, scope(recipe), "lost"),
-            1 => self.gateway.handle_plan(plans::plan(recipe.byte().into(), recipe.byte())),
+            1 => {
+                let plan = plans::plan(recipe.byte().into(), recipe.byte());
+                self.gateway.handle_plan(now, plan);
+            }
             2 => {
                 let root = root(recipe);
                 self.gateway.handle_who_holds(now, root);

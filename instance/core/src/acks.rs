@@ -37,6 +37,12 @@ impl AckBatcher {
         AckBatcher { task, incarnation, epoch, spouts: Vec::new(), current: 0, closed: Vec::new() }
     }
 
+    /// Another epoch begins: what is open is closed under the one before.
+    pub fn follow(&mut self, epoch: Epoch) {
+        self.close_all();
+        self.epoch = epoch;
+    }
+
     /// XORs into a root at its spout.
     #[inline]
     pub fn ack(&mut self, root: RootId, xor: u64) {

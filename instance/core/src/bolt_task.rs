@@ -8,6 +8,7 @@ use crate::{
     anchors::Anchors,
     batch::{Completion, ToTask},
     guard::{Admission, Guard},
+    limits,
     outlet::Outlet,
     stats::Stats,
     task::{Leaving, SetupError, Step, TaskCore, UserError},
@@ -58,6 +59,8 @@ pub struct BoltTask {
     /// Reused for every tuple.
     at: Vec<u32>,
     restarted: bool,
+    /// Until when a frame waits for the plan that it was made under.
+    ahead_until: Option<u64>,
 }
 
 /// A source of tuples, as the plan describes it.
@@ -93,37 +96,26 @@ impl BoltTask {
                 name: definition.component.clone(),
                 has: registry.names().join(", "),
             })?;
-        let tasks = plan.sources_of(planned.component);
-        let sources = tasks.iter().filter_map(|source| {
-            let component = plan.component_of(*source)?;
-            let streams =
-                component.streams.iter().map(|s| (s.name.clone(), s.fields.clone())).collect();
-            Some((*source, Source { component: component.name.clone(), streams }))
-        });
+        let sources = sources(plan, planned.component);
         Ok(BoltTask {
             acking: bolt.acking(),
             anchors: Anchors::default(),
-            guard: Guard::new(plan.plan().epoch, tasks.iter().copied()),
-            sources: sources.collect(),
+            guard: Guard::new(plan.plan().epoch, sources.keys().copied()),
+            sources,
             input: VecDeque::new(),
             flushed: HashMap::new(),
             tick_every: definition.tick_ms.map(|ms| ms.max(1) * 1_000_000),
             next_tick: 0,
             unflushed: false,
             woken: false,
-            root_tasks: plan
-                .plan()
-                .tasks
-                .iter()
-                .map(|planned| planned.id)
-                .filter(|root| *root != task && plan.reaches(*root, task))
-                .collect(),
+            root_tasks: root_tasks(plan, task),
             acks_since: None,
             finished: false,
             unsettled: BTreeMap::new(),
             resend: VecDeque::new(),
             at: Vec::new(),
             restarted: false,
+            ahead_until: None,
             scratch: Scratch::default(),
             bolt,
             core,
@@ -156,15 +148,37 @@ impl BoltTask {
                     complete(completion, &mut self.core, &mut self.unsettled, &mut self.resend);
                 }
             }
-            ToTask::Plan(plan) => {
-                self.core.follow(plan);
-            }
+            ToTask::Plan(plan) => self.follow(plan),
             ToTask::Loss(scope) => self.lost(scope),
             ToTask::WhoHolds(root) => self.who_holds(root, outlet.now()),
             ToTask::Drain => self.core.drain = true,
             ToTask::Leave => self.core.leaving = Leaving::Replaced,
             ToTask::Close => self.core.leaving = Leaving::Closed,
         }
+    }
+
+    fn follow(&mut self, plan: PlanIndex) {
+        let anew = plan.plan().epoch != self.core.plan.plan().epoch;
+        self.core.follow(plan);
+        let plan = &self.core.plan;
+        let planned = plan.task(self.core.task).filter(|_| anew);
+        if let Some(planned) = planned {
+            self.sources = sources(plan, planned.component);
+            self.guard.follow(plan.plan().epoch, self.sources.keys().copied());
+            self.root_tasks = root_tasks(plan, self.core.task);
+        }
+    }
+
+    /// Whether the next frame was made under a plan that is still on its way here, as it seems:
+    /// frames and plans come by different streams.
+    fn waits_for_plan(&mut self, now: u64) -> bool {
+        let epoch = self.core.plan.plan().epoch;
+        let ahead = self.input.front().is_some_and(|(frame, _)| frame.header.epoch > epoch);
+        self.ahead_until = match self.ahead_until {
+            _ if !ahead => None,
+            until => Some(until.unwrap_or(now + limits::PLAN_WAIT_NS)),
+        };
+        self.ahead_until.is_some_and(|until| now < until)
     }
 
     /// The user's waker was used: there may be something to write or to ack, also while input does
@@ -181,6 +195,7 @@ impl BoltTask {
             self.pause(outlet);
             return Ok(Step::Closed);
         }
+        self.core.check()?;
         let now = outlet.now();
         if self.tick_at().is_some_and(|at| now >= at) {
             self.tick(now, outlet)?;
@@ -192,7 +207,9 @@ impl BoltTask {
         if std::mem::take(&mut self.woken) {
             self.flush(now, outlet)?;
         }
-        if let Some(input) = self.input.pop_front() {
+        if !self.waits_for_plan(now)
+            && let Some(input) = self.input.pop_front()
+        {
             self.take_frame(input, now, outlet)?;
             return Ok(Step::Again);
         }
@@ -401,8 +418,25 @@ impl BoltTask {
     }
 
     fn wake_at(&self) -> Option<u64> {
-        [self.tick_at(), self.core.flusher.next_at()].into_iter().flatten().min()
+        [self.tick_at(), self.core.flusher.next_at(), self.ahead_until].into_iter().flatten().min()
     }
+}
+
+/// Who sends tuples to a component.
+fn sources(plan: &PlanIndex, component: usize) -> HashMap<TaskId, Source> {
+    let sources = plan.sources_of(component).into_iter().filter_map(|source| {
+        let component = plan.component_of(source)?;
+        let streams =
+            component.streams.iter().map(|s| (s.name.clone(), s.fields.clone())).collect();
+        Some((source, Source { component: component.name.clone(), streams }))
+    });
+    sources.collect()
+}
+
+/// Tasks whose roots the input of a task can carry.
+fn root_tasks(plan: &PlanIndex, task: TaskId) -> HashSet<TaskId> {
+    let tasks = plan.plan().tasks.iter().map(|planned| planned.id);
+    tasks.filter(|root| *root != task && plan.reaches(*root, task)).collect()
 }
 
 /// Roots of this task have ended: what failed is sent again.

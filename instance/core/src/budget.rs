@@ -2,7 +2,7 @@
 
 use crate::limits;
 use std::sync::{
-    Arc,
+    Arc, OnceLock,
     atomic::{AtomicUsize, Ordering},
 };
 
@@ -15,41 +15,88 @@ pub struct Budget(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    lanes: Vec<AtomicUsize>,
+    lanes: Box<[AtomicUsize]>,
+    /// Lanes that were added when the plan got other tasks: each block is as long as all before it.
+    more: [OnceLock<Box<[AtomicUsize]>>; BLOCKS],
     inbox: AtomicUsize,
+}
+
+/// From one lane to more than there can be tasks.
+const BLOCKS: usize = 16;
+/// Lanes of the first added block, at least.
+const FEW: usize = 8;
+
+const _: () = assert!(FEW << (BLOCKS - 1) > 8 * egret_topology::limits::MAX_TASKS as usize);
+
+fn block(lanes: usize) -> Box<[AtomicUsize]> {
+    (0..lanes).map(|_| AtomicUsize::new(0)).collect()
 }
 
 impl Budget {
     /// Nothing is held; `lanes` is the number of destination tasks.
     pub fn new(lanes: usize) -> Budget {
-        let lanes = (0..lanes).map(|_| AtomicUsize::new(0)).collect();
-        Budget(Arc::new(Inner { lanes, inbox: AtomicUsize::new(0) }))
+        let more = [const { OnceLock::new() }; BLOCKS];
+        Budget(Arc::new(Inner { lanes: block(lanes), more, inbox: AtomicUsize::new(0) }))
+    }
+
+    /// Makes room for so many lanes in all. Whoever shares the budget sees them too.
+    pub fn grow(&self, lanes: usize) {
+        let mut room = self.0.lanes.len();
+        for more in &self.0.more {
+            if room >= lanes {
+                return;
+            }
+            room += more.get_or_init(|| block(room.max(FEW))).len();
+        }
+    }
+
+    #[inline]
+    fn lane(&self, lane: usize) -> &AtomicUsize {
+        self.0.lanes.get(lane).unwrap_or_else(|| self.added(lane))
+    }
+
+    #[cold]
+    fn added(&self, lane: usize) -> &AtomicUsize {
+        let mut from = self.0.lanes.len();
+        for more in self.0.more.iter().map_while(OnceLock::get) {
+            if let Some(found) = more.get(lane - from) {
+                return found;
+            }
+            from += more.len();
+        }
+        // No peer and no user code names lanes: the emitter does, and makes room first.
+        unreachable!("lane {lane} of {from}")
+    }
+
+    fn lanes(&self) -> impl Iterator<Item = &AtomicUsize> {
+        let more = self.0.more.iter().map_while(OnceLock::get);
+        self.0.lanes.iter().chain(more.flatten())
     }
 
     /// Whether another frame may be handed over for this lane.
     #[inline]
     pub fn is_writable(&self, lane: usize) -> bool {
-        self.0.lanes[lane].load(Ordering::Relaxed) < limits::LANE_BYTES
+        self.lane(lane).load(Ordering::Relaxed) < limits::LANE_BYTES
     }
 
     /// Bytes that wait for this lane.
     pub fn queued(&self, lane: usize) -> usize {
-        self.0.lanes[lane].load(Ordering::Relaxed)
+        self.lane(lane).load(Ordering::Relaxed)
     }
 
     /// Bytes that wait for all lanes.
     pub fn outbox_bytes(&self) -> usize {
-        self.0.lanes.iter().map(|lane| lane.load(Ordering::Relaxed)).sum()
+        self.lanes().map(|lane| lane.load(Ordering::Relaxed)).sum()
     }
 
     /// A frame was handed over.
     pub fn add(&self, lane: usize, bytes: usize) {
-        self.0.lanes[lane].fetch_add(bytes, Ordering::Relaxed);
+        self.lane(lane).fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// A frame left. Whether that made the lane writable again.
     pub fn subtract(&self, lane: usize, bytes: usize) -> bool {
-        let before = self.0.lanes[lane].fetch_sub(bytes, Ordering::Relaxed);
+        let before = self.lane(lane).fetch_sub(bytes, Ordering::Relaxed);
         before >= limits::LANE_BYTES && before - bytes < limits::LANE_BYTES
     }
 
@@ -72,5 +119,26 @@ impl Budget {
     /// Bytes of input that wait.
     pub fn inbox_bytes(&self) -> usize {
         self.0.inbox.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lanes_that_are_added_are_shared_and_those_before_keep_what_they_hold() {
+        for first in [0, 1, 3] {
+            let ours = Budget::new(first);
+            let theirs = ours.clone();
+            for lanes in 1..200 {
+                ours.grow(lanes);
+                ours.add(lanes - 1, lanes);
+            }
+            for lane in 0..199 {
+                assert_eq!(theirs.queued(lane), lane + 1, "lane {lane} after {first}");
+            }
+            assert_eq!(theirs.outbox_bytes(), (1..200).sum::<usize>());
+        }
     }
 }

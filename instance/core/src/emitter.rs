@@ -9,7 +9,7 @@ use crate::{
     budget::Budget,
     grouping::{Choice, Chosen, Edge},
 };
-use egret_sdk::{Emission, EmitError, Registry, TaskId, Tuple};
+use egret_sdk::{Emission, EmitError, Groupings, TaskId, Tuple};
 use egret_topology::{
     grouping::Grouping,
     id::{Epoch, Incarnation},
@@ -24,7 +24,7 @@ use egret_wire::{
     limits::{FRAME_TARGET, MAX_DEPTH, MAX_ROOTS, MAX_TUPLE},
     preamble::{Class, StreamKey},
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Groups and frames what one task emits.
 #[derive(Debug)]
@@ -43,6 +43,7 @@ pub struct Emitter {
     chosen_tasks: Vec<TaskId>,
     closed: Vec<OutFrame>,
     budget: Budget,
+    groupings: Groupings,
 }
 
 #[derive(Debug)]
@@ -54,6 +55,8 @@ struct OutStream {
 #[derive(Debug)]
 struct Lane {
     dest: TaskId,
+    /// The plan in force has an edge to it.
+    live: bool,
     ids: EdgeIds,
     counter: u64,
     open: Option<Open>,
@@ -82,65 +85,107 @@ pub struct UnknownGrouping {
 }
 
 impl Emitter {
-    /// The emitter of a task under a plan. The registry provides custom groupings.
+    /// The emitter of a task under a plan.
     pub fn new(
         plan: &PlanIndex,
         task: TaskId,
         incarnation: Incarnation,
-        registry: &Registry,
+        groupings: &Groupings,
     ) -> Result<Emitter, UnknownGrouping> {
-        let index = plan.task(task).map_or(usize::MAX, |task| task.component);
-        let component = plan.component_of(task);
-        let name = component.map_or_else(String::new, |component| component.name.clone());
-        let mut lanes = Vec::new();
-        let mut lane_of = BTreeMap::new();
-        let mut streams: Vec<OutStream> = component
-            .map_or(&[][..], |component| &component.streams)
-            .iter()
-            .map(|stream| OutStream { declared: stream.clone(), edges: Vec::new() })
-            .collect();
-        for downstream in plan.downstream(index) {
-            for dest in &downstream.tasks {
-                lane_of.entry(*dest).or_insert_with(|| {
-                    let ids = EdgeIds::new(plan.plan().edge_key, task, incarnation, *dest);
-                    lanes.push(Lane { dest: *dest, ids, counter: 0, open: None, last_len: 0 });
-                    lanes.len() - 1
-                });
-            }
-            let stream = &mut streams[downstream.stream];
-            let lanes_of = |tasks: &mut dyn Iterator<Item = &TaskId>| -> Vec<usize> {
-                tasks.map(|task| lane_of[task]).collect()
-            };
-            let all = lanes_of(&mut downstream.tasks.iter());
-            let pod = plan.pod_of(task);
-            let here = |dest: &&TaskId| plan.pod_of(**dest) == pod;
-            let local = lanes_of(&mut downstream.tasks.iter().filter(here));
-            // Anywhere, but not everywhere the same: sources must not march in step.
-            let start = mix(u64::from(task.0) ^ incarnation.0);
-            let (grouping, declared) = (&downstream.grouping, &stream.declared);
-            let choice = Choice::of(grouping, declared, &all, local, start, registry);
-            let choice = choice.ok_or_else(|| UnknownGrouping {
-                component: name.clone(),
-                grouping: custom_name(grouping),
-            })?;
-            stream.edges.push(Edge { lanes: all, tasks: downstream.tasks, choice });
-        }
-        let budget = Budget::new(lanes.len());
-        Ok(Emitter {
-            component: name,
+        let downstream = plan.task(task).map(|task| plan.downstream(task.component));
+        let tasks = downstream.iter().flatten().flat_map(|edge| &edge.tasks);
+        let mut emitter = Emitter {
+            component: String::new(),
             task,
             incarnation,
-            epoch: plan.plan().epoch,
-            streams,
-            lanes,
+            epoch: Epoch(0),
+            streams: Vec::new(),
+            lanes: Vec::new(),
             open: Vec::new(),
             opened_at: 0,
             chosen_stream: 0,
             chosen: Chosen::new(),
             chosen_tasks: Vec::new(),
             closed: Vec::new(),
-            budget,
-        })
+            budget: Budget::new(tasks.collect::<BTreeSet<_>>().len()),
+            groupings: groupings.clone(),
+        };
+        emitter.follow(plan)?;
+        Ok(emitter)
+    }
+
+    /// Takes over the tasks and groupings of a plan. What is open is closed under those before; a
+    /// lane to a task that stays goes on where it was.
+    pub fn follow(&mut self, plan: &PlanIndex) -> Result<(), UnknownGrouping> {
+        self.close_all();
+        self.epoch = plan.plan().epoch;
+        let component = plan.component_of(self.task);
+        if let Some(component) = component {
+            self.component.clone_from(&component.name);
+        }
+        let mut streams: Vec<OutStream> = component
+            .map_or(&[][..], |component| &component.streams)
+            .iter()
+            .map(|stream| OutStream { declared: stream.clone(), edges: Vec::new() })
+            .collect();
+        let edges = plan.task(self.task).map(|task| plan.downstream(task.component));
+        let edges = edges.unwrap_or_default();
+        let lane_of = self.lanes_to(plan, edges.iter().flat_map(|edge| &edge.tasks));
+        for edge in edges {
+            let stream = &mut streams[edge.stream];
+            let lanes_of = |tasks: &mut dyn Iterator<Item = &TaskId>| -> Vec<usize> {
+                tasks.map(|task| lane_of[task]).collect()
+            };
+            let all = lanes_of(&mut edge.tasks.iter());
+            let pod = plan.pod_of(self.task);
+            let here = |dest: &&TaskId| plan.pod_of(**dest) == pod;
+            let local = lanes_of(&mut edge.tasks.iter().filter(here));
+            // Anywhere, but not everywhere the same: sources must not march in step.
+            let start = mix(u64::from(self.task.0) ^ self.incarnation.0);
+            let (grouping, declared) = (&edge.grouping, &stream.declared);
+            let choice = Choice::of(grouping, declared, &all, local, start, &self.groupings);
+            let choice = choice.ok_or_else(|| UnknownGrouping {
+                component: self.component.clone(),
+                grouping: custom_name(grouping),
+            })?;
+            stream.edges.push(Edge { lanes: all, tasks: edge.tasks, choice });
+        }
+        self.streams = streams;
+        Ok(())
+    }
+
+    /// A lane to each of these tasks: that which it has, or a new one.
+    fn lanes_to<'a>(
+        &mut self,
+        plan: &PlanIndex,
+        tasks: impl Iterator<Item = &'a TaskId>,
+    ) -> BTreeMap<TaskId, usize> {
+        let dests: BTreeSet<TaskId> = tasks.copied().collect();
+        let mut lane_of = BTreeMap::new();
+        let mut free = Vec::new();
+        for (i, lane) in self.lanes.iter_mut().enumerate() {
+            lane.live = dests.contains(&lane.dest);
+            if lane.live {
+                lane_of.insert(lane.dest, i);
+            } else if self.budget.queued(i) == 0 {
+                free.push(i);
+            }
+        }
+        for dest in dests {
+            if lane_of.contains_key(&dest) {
+                continue;
+            }
+            let ids = EdgeIds::new(plan.plan().edge_key, self.task, self.incarnation, dest);
+            let lane = Lane { dest, live: true, ids, counter: 0, open: None, last_len: 0 };
+            let at = free.pop().unwrap_or(self.lanes.len());
+            match self.lanes.get_mut(at) {
+                Some(dead) => *dead = lane,
+                None => self.lanes.push(lane),
+            }
+            lane_of.insert(dest, at);
+        }
+        self.budget.grow(self.lanes.len());
+        lane_of
     }
 
     /// The budget that the gateway half shares.
@@ -292,6 +337,9 @@ impl Emitter {
     pub fn mark(&mut self, kind: Kind, base: u64, origin: TaskId) {
         self.close_all();
         for index in 0..self.lanes.len() {
+            if !self.lanes[index].live {
+                continue;
+            }
             let mut header = self.header(kind, self.lanes[index].dest);
             header.base = base;
             header.origin = origin;

@@ -211,8 +211,12 @@ impl Gateway {
         self.budget.inbox_open()
     }
 
-    /// A newer plan.
-    pub fn handle_plan(&mut self, plan: PlanIndex) {
+    /// A newer plan. What is in flight under other tasks and groupings arrives nowhere any more.
+    pub fn handle_plan(&mut self, now: u64, plan: PlanIndex) {
+        if plan.plan().epoch != self.plan.plan().epoch {
+            self.lose("tasks or groupings of the topology have changed");
+            self.finish_completions(now);
+        }
         if let Some(tracker) = &mut self.tracker {
             tracker.set_timeout(plan.plan().message_timeout_ms * 1_000_000);
         }

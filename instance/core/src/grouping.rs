@@ -1,7 +1,7 @@
 //! Groupings at work: which of a destination's tasks a tuple goes to.
 
 use crate::{budget::Budget, limits};
-use egret_sdk::{CustomGrouping, Encoded, Registry, Stream, TaskId, Tuple};
+use egret_sdk::{CustomGrouping, Encoded, Groupings, Stream, TaskId, Tuple};
 use egret_topology::grouping::{Grouping, KEY_GROUPS, task_of_key_group};
 use smallvec::SmallVec;
 use std::fmt;
@@ -115,13 +115,13 @@ impl Choice {
         lanes: &[usize],
         local: Vec<usize>,
         start: u64,
-        registry: &Registry,
+        groupings: &Groupings,
     ) -> Option<Choice> {
         let key = || grouping.key_fields().iter().filter_map(|name| stream.field(name)).collect();
         Some(match grouping {
             Grouping::All => Choice::All,
             Grouping::Custom { custom } => {
-                Choice::Custom { grouping: registry.make_grouping(custom)?, places: Vec::new() }
+                Choice::Custom { grouping: groupings.make(custom)?, places: Vec::new() }
             }
             Grouping::Direct => Choice::Direct,
             Grouping::Fields { .. } => Choice::Fields { key: key() },

@@ -42,9 +42,21 @@ pub enum Admission {
 impl Guard {
     /// The guard of a task that receives from these sources.
     pub fn new(epoch: Epoch, sources: impl IntoIterator<Item = TaskId>) -> Guard {
+        let mut guard = Guard { epoch, sources: HashMap::new(), heard: 0 };
+        guard.follow(epoch, sources);
+        guard
+    }
+
+    /// Another epoch begins, with these sources: those that stay are where they were.
+    pub fn follow(&mut self, epoch: Epoch, sources: impl IntoIterator<Item = TaskId>) {
+        let mut before = std::mem::take(&mut self.sources);
         let unknown = || Source { incarnation: Incarnation(0), next: None, ended: false };
-        let sources = sources.into_iter().map(|source| (source, unknown())).collect();
-        Guard { epoch, sources, heard: 0 }
+        let sources = sources.into_iter();
+        let sources = sources.map(|id| (id, before.remove(&id).unwrap_or_else(unknown)));
+        self.sources = sources.collect();
+        self.epoch = epoch;
+        let heard = self.sources.values().filter(|source| source.incarnation != Incarnation(0));
+        self.heard = heard.count() as u32;
     }
 
     /// Judges a frame and remembers it.

@@ -190,10 +190,23 @@ impl Kit {
         if let Ok(plan) = PlanIndex::new(plan) {
             self.plan = plan;
         }
+        let now = self.now;
         for cell in self.cells.values_mut() {
-            cell.gateway.handle_plan(self.plan.clone());
+            cell.gateway.handle_plan(now, self.plan.clone());
             cell.parked = None;
         }
+    }
+
+    /// Starts the tasks that the plan has got, and ends those that it has not any more.
+    pub fn follow_tasks(&mut self) -> Result<(), KitError> {
+        let plan = self.plan.clone();
+        self.cells.retain(|task, _| plan.task(*task).is_some());
+        for task in &plan.plan().tasks {
+            if !self.cells.contains_key(&task.id) && !self.lost.contains(&task.id) {
+                self.start(task.id, 0)?;
+            }
+        }
+        Ok(())
     }
 
     /// Kills a task: all that it held is lost. It stays dead until [`Kit::restart`].

@@ -56,6 +56,11 @@ pub const SHOW_POSITION_NS: u64 = 500_000_000;
 /// Bytes of what it answers that are kept: a line for people, which travels with every report.
 pub const POSITION_TEXT: usize = 200;
 
+/// How long a frame of a later epoch waits for the plan that it was made under, which comes by
+/// another stream of the same link: far longer than that takes, and short enough for one that
+/// nobody should have made.
+pub const PLAN_WAIT_NS: u64 = 1_000_000_000;
+
 /// Splits of one component whose positions are kept.
 pub const MAX_SPLITS: usize = 1 << 20;
 

@@ -154,6 +154,7 @@ impl SpoutTask {
             self.pause(outlet);
             return Ok(Step::Closed);
         }
+        self.core.check()?;
         self.follow_state()?;
         let now = outlet.now();
         if self.wants_next(now) {

@@ -172,6 +172,8 @@ pub(crate) struct TaskCore {
     pub(crate) drain: bool,
     /// Whether it ends now, whatever the plan says of all tasks.
     pub(crate) leaving: Leaving,
+    /// Why it cannot work under the plan in force.
+    broken: Option<UnknownGrouping>,
     /// The phase that was last handed over, or is about to be.
     phase: Phase,
 }
@@ -190,7 +192,7 @@ impl TaskCore {
             incarnation,
             component: component.name.clone(),
             plan: plan.clone(),
-            emitter: Emitter::new(plan, task, incarnation, registry)?,
+            emitter: Emitter::new(plan, task, incarnation, registry.groupings())?,
             acks: AckBatcher::new(task, incarnation, plan.plan().epoch),
             batch: Batch::default(),
             stats,
@@ -203,6 +205,7 @@ impl TaskCore {
             ended: false,
             drain: false,
             leaving: Leaving::No,
+            broken: None,
             phase: Phase::Starting,
         })
     }
@@ -223,14 +226,21 @@ impl TaskCore {
         }
     }
 
-    /// Takes over a newer plan. True if tasks may have been replaced: another life must hear anew
-    /// what is said once only, since nothing was lost. Plans that named them may have passed this
-    /// task by, so any other one counts.
+    /// Takes over a newer plan. True if tasks may have been replaced, or are others: another life
+    /// must hear anew what is said once only, since nothing was lost. Plans that named them may
+    /// have passed this task by, so any other one counts.
     pub(crate) fn follow(&mut self, plan: PlanIndex) -> bool {
         self.trace.follow(&plan);
         let (new, old) = (plan.plan(), self.plan.plan());
-        let changed = new.revision != old.revision || new.rolling != old.rolling;
+        let other = new.revision != old.revision || new.rolling != old.rolling;
+        let anew = new.epoch != old.epoch;
         self.plan = plan;
+        if anew {
+            self.acks.follow(self.plan.plan().epoch);
+            self.broken = self.emitter.follow(&self.plan).err();
+        }
+        // Who holds back at the beginning of an epoch speaks when that has begun everywhere.
+        let changed = (other || anew) && !(anew && self.is_draining());
         if self.drain && !self.is_draining() {
             self.drain = false;
             // A bolt that is busy shows nothing else for long, and the next drain must begin anew.
@@ -242,6 +252,14 @@ impl TaskCore {
             self.send_end();
         }
         changed
+    }
+
+    /// Fails if the task cannot work under the plan in force.
+    pub(crate) fn check(&mut self) -> Result<(), UserError> {
+        match self.broken.take() {
+            Some(error) => Err(self.user_error("plan", error.into())),
+            None => Ok(()),
+        }
     }
 
     /// Whether the task is about to be replaced.

@@ -12,6 +12,7 @@ mod acceptance {
     mod drain;
     mod durations;
     mod end;
+    mod epoch;
     mod flush;
     mod grouping;
     mod plan;

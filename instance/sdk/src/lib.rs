@@ -42,7 +42,7 @@ pub use fields::{Field, Fields};
 pub use grouping::CustomGrouping;
 pub use metrics::{Counter, Gauge, Metrics};
 pub use output::{BoltOutput, EmitOptions, Scratch, SpoutOutput};
-pub use registry::Registry;
+pub use registry::{Groupings, Registry};
 pub use spout::{Failure, Next, Spout};
 pub use tuple::{FieldError, OwnedTuple, Tuple};
 

@@ -2,16 +2,33 @@
 
 use crate::{Bolt, ComponentKind, CustomGrouping, Declared, Spout};
 use egret_topology::declaration::{Declaration, Description};
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
-type Make<T> = Box<dyn Fn() -> Box<T> + Send + Sync>;
+type Make<T> = Arc<dyn Fn() -> Box<T> + Send + Sync>;
 
 /// The components and groupings of a binary. A user's `main` fills one and hands it to the runtime.
 #[derive(Default)]
 pub struct Registry {
     spouts: BTreeMap<String, (Declared, Make<dyn Spout>)>,
     bolts: BTreeMap<String, (Declared, Make<dyn Bolt>)>,
-    groupings: BTreeMap<String, Make<dyn CustomGrouping>>,
+    groupings: Groupings,
+}
+
+/// The custom groupings of a binary. Cheap to clone: a task keeps them for edges that are added.
+#[derive(Clone, Default)]
+pub struct Groupings(BTreeMap<String, Make<dyn CustomGrouping>>);
+
+impl Groupings {
+    /// A new grouping of this name.
+    pub fn make(&self, name: &str) -> Option<Box<dyn CustomGrouping>> {
+        self.0.get(name).map(|make| make())
+    }
+}
+
+impl fmt::Debug for Groupings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
 }
 
 impl Registry {
@@ -28,7 +45,7 @@ impl Registry {
         make: impl Fn() -> Box<S> + Send + Sync + 'static,
     ) -> &mut Registry {
         self.bolts.remove(name);
-        self.spouts.insert(name.to_owned(), (streams, Box::new(move || make())));
+        self.spouts.insert(name.to_owned(), (streams, Arc::new(move || make())));
         self
     }
 
@@ -40,7 +57,7 @@ impl Registry {
         make: impl Fn() -> Box<B> + Send + Sync + 'static,
     ) -> &mut Registry {
         self.spouts.remove(name);
-        self.bolts.insert(name.to_owned(), (streams, Box::new(move || make())));
+        self.bolts.insert(name.to_owned(), (streams, Arc::new(move || make())));
         self
     }
 
@@ -50,7 +67,7 @@ impl Registry {
         name: &str,
         make: impl Fn() -> Box<G> + Send + Sync + 'static,
     ) -> &mut Registry {
-        self.groupings.insert(name.to_owned(), Box::new(move || make()));
+        self.groupings.0.insert(name.to_owned(), Arc::new(move || make()));
         self
     }
 
@@ -64,9 +81,9 @@ impl Registry {
         self.bolts.get(name).map(|(_, make)| make())
     }
 
-    /// A new grouping of this name.
-    pub fn make_grouping(&self, name: &str) -> Option<Box<dyn CustomGrouping>> {
-        self.groupings.get(name).map(|make| make())
+    /// The groupings.
+    pub fn groupings(&self) -> &Groupings {
+        &self.groupings
     }
 
     /// What the binary declares, in order of names.

@@ -183,7 +183,7 @@ impl Shared {
         }
         let other = plan.definition(self.task) != self.definition;
         let replaced = other && plan.is_draining(self.task);
-        self.gateway.borrow_mut().handle_plan(plan.clone());
+        self.gateway.borrow_mut().handle_plan(self.clock.now(), plan.clone());
         self.plan.send_replace(plan);
         if replaced && !self.again.replace(true) {
             tracing::info!("the plan has something else for this task: the process starts anew");

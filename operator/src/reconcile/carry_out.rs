@@ -1,12 +1,14 @@
 //! What is to be done: the record first, then what pods need, then pods, then the plan.
 
-use super::{Error, Refusal, Seen, Turn, decide::Decision};
+use super::{Error, Refusal, Seen, Turn, decide::Decision, edit::Wanted};
 use crate::{
     apply,
     build::{self, Blueprint},
     channel::{self, Channel},
     context::Issued,
-    digest, fetch, identities, names,
+    digest,
+    edit::{Edit, Successor},
+    fetch, identities, names,
     observe::ObservedPod,
     record::{Record, Stage},
     rollout::Rollout,
@@ -32,14 +34,16 @@ impl Turn<'_> {
         record: &mut Record,
         before: Option<&Record>,
         logical: &Arc<Logical>,
+        wanted: &Wanted,
         seen: &Seen,
     ) -> Result<Option<Refusal>, Error> {
         if let Err(error) = self.authority().await {
             return error.refusal().map(Some);
         }
         self.hear_leaves(record);
+        self.hear_edits(record, seen);
         let recorded = before.unwrap_or(record);
-        let decision = match self.decide(record, recorded, logical, seen)? {
+        let decision = match self.decide(record, recorded, logical, wanted, seen)? {
             Ok(decision) => decision,
             Err(refusal) => return Ok(Some(refusal)),
         };
@@ -166,16 +170,37 @@ impl Turn<'_> {
 
     async fn make_pods(&mut self, decision: &Decision, seen: &Seen) -> Result<(), Error> {
         let Decision { record, logical, others, .. } = decision;
-        for packed in &record.packing.pods {
+        let goes = |pod| record.edit.as_ref().is_some_and(|edit| edit.takes(pod));
+        for packed in record.packing.pods.iter().filter(|packed| !goes(packed.id)) {
             let exists =
                 seen.pods.iter().any(|pod| pod.id == packed.id && self.is_current(record, pod));
             if !exists {
                 self.run.identities.remove(&packed.id);
             }
             // A pod does not start without its identity.
-            self.identities(packed).await?;
+            self.identities(&with_tasks_of(record.edit.as_ref(), packed)).await?;
             let of = Blueprint { owner: self.owner, logical, record, others };
             if let Some(pod) = build::pod(&of, packed).filter(|_| !exists) {
+                apply::create_pod(&self.context.client, &self.owner, &pod).await?;
+            }
+        }
+        self.make_successors(decision, seen).await
+    }
+
+    /// Makes pods of an edit, which have no place yet.
+    async fn make_successors(&mut self, decision: &Decision, seen: &Seen) -> Result<(), Error> {
+        let Decision { record, others, ahead: Some((then, logical)), .. } = decision else {
+            return Ok(());
+        };
+        for Successor { pod, .. } in record.edit.iter().flat_map(|edit| &edit.pods) {
+            let exists = seen.pods.iter().any(|it| it.id == *pod && self.is_current(then, it));
+            let packed = then.packing.pods.get(pod.0 as usize).filter(|_| !exists);
+            let Some(packed) = packed else { continue };
+            if record.pod(*pod).is_none() {
+                self.identities(packed).await?;
+            }
+            let of = Blueprint { owner: self.owner, logical, record: then, others };
+            if let Some(pod) = build::pod(&of, packed) {
                 apply::create_pod(&self.context.client, &self.owner, &pod).await?;
             }
         }
@@ -308,7 +333,11 @@ impl Turn<'_> {
     /// Deletes pods of earlier lives and of earlier plans, and all once there shall be none.
     async fn delete_pods(&self, record: &Record, seen: &Seen) -> Result<(), Error> {
         for pod in seen.pods.iter().filter(|pod| !pod.terminating) {
-            if record.wants_pods() && self.is_current(record, pod) {
+            let closes = record.edit.as_ref().is_some_and(|edit| edit.closes(pod.id));
+            if record.wants_pods() && self.is_current(record, pod) && !closes {
+                continue;
+            }
+            if record.edit.as_ref().is_some_and(|edit| is_of(edit, self.owner.name, &pod.name)) {
                 continue;
             }
             let (client, namespace) = (&self.context.client, self.owner.namespace);
@@ -348,6 +377,21 @@ impl Turn<'_> {
         }
         Ok(())
     }
+}
+
+/// A pod with the tasks that it has, and those that its successor will have.
+fn with_tasks_of(edit: Option<&Edit>, packed: &PackedPod) -> PackedPod {
+    let mut with = packed.clone();
+    let next = edit.and_then(|edit| edit.packing.pods.get(packed.id.0 as usize));
+    let more = next.iter().flat_map(|next| &next.tasks).filter(|task| !packed.tasks.contains(task));
+    with.tasks.extend(more.cloned());
+    with.tasks.sort_unstable_by_key(|task| task.task);
+    with
+}
+
+/// Whether this is the name of a pod that is to take a place.
+fn is_of(edit: &Edit, topology: &str, name: &str) -> bool {
+    edit.pods.iter().any(|it| names::pod(topology, it.pod, it.place.life) == name)
 }
 
 /// Name of a pod in its current life.

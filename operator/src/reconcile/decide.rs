@@ -2,10 +2,12 @@
 
 use super::{
     Error, Refusal, Seen, Turn,
+    edit::Wanted,
     roll::{Others, planned},
 };
 use crate::{
     digest,
+    edit::Edit,
     flow::Flow,
     leave, names,
     observe::ObservedPod,
@@ -24,6 +26,7 @@ use egret_topology::{
     physical::Deployment,
     plan::{PhysicalPlan, PlanIndex},
 };
+use serde_json::Value;
 use std::{net::SocketAddr, sync::Arc};
 
 /// Time beyond its grace period in which a pod is gone where its kubelet lives, in milliseconds.
@@ -37,6 +40,8 @@ pub(super) struct Decision {
     /// What some of them still run.
     pub(super) others: Others,
     pub(super) plan: Option<PlanIndex>,
+    /// The record and what runs when an edit has come into force, while it is under way.
+    pub(super) ahead: Option<(Record, Logical)>,
 }
 
 impl Turn<'_> {
@@ -49,6 +54,13 @@ impl Turn<'_> {
                 Rejected::Forbidden(words) => (Reason::Forbidden, words),
             }
         })
+    }
+
+    /// The same with another spec.
+    pub(super) fn judge_with(&self, spec: &Value) -> Result<Result<Logical, Refusal>, Error> {
+        let mut topology = self.topology.clone();
+        topology.spec = serde_json::from_value(spec.clone())?;
+        Ok(self.judge(&topology))
     }
 
     /// What runs from now on: the topology as it is, or as it was accepted last, by whomever. Why
@@ -113,6 +125,7 @@ impl Turn<'_> {
         before: &Record,
         recorded: &Record,
         logical: &Arc<Logical>,
+        wanted: &Wanted,
         seen: &Seen,
     ) -> Result<Result<Decision, Refusal>, Error> {
         let mut record = before.clone();
@@ -122,15 +135,24 @@ impl Turn<'_> {
         }
         record.take_authority(self.run.trusted.clone());
         stages::advance(&mut record, &self.situation(before, &logical, seen));
+        if record.stage != Stage::Live {
+            record.edit = None;
+        }
         if record.replaces_pods() {
             let images = &self.context.settings.images;
             let anew = !before.replaces_pods();
             if let Err(error) = pack::take_over(&mut record, &logical, images, anew) {
                 return Ok(Err((Reason::Unpackable, error.to_string())));
             }
-            logical = self.roll(&mut record, recorded, &logical, seen);
-            self.upgrade(&mut record, &logical, seen);
-            self.replace_dead(&mut record, seen);
+            if record.stage == Stage::Live && before.stage == Stage::Live {
+                logical = self.edit(&mut record, &logical, wanted, seen);
+            }
+            // One after the other.
+            if record.edit.is_none() {
+                logical = self.roll(&mut record, recorded, &logical, seen);
+                self.upgrade(&mut record, &logical, seen);
+            }
+            self.replace_dead(before, &mut record, seen);
         } else {
             record.rollout = None;
             record.upgrade = None;
@@ -146,7 +168,8 @@ impl Turn<'_> {
             }
             _ => None,
         };
-        Ok(Ok(Decision { record, logical, others, plan }))
+        let ahead = self.ahead(&record);
+        Ok(Ok(Decision { record, logical, others, plan, ahead }))
     }
 
     fn situation(&self, record: &Record, logical: &Logical, seen: &Seen) -> Situation {
@@ -175,8 +198,11 @@ impl Turn<'_> {
 
     /// A pod that will never work again is replaced under a fresh name: at once, unless pods of
     /// that place end by themselves again and again.
-    fn replace_dead(&self, record: &mut Record, seen: &Seen) {
-        for pod in &seen.pods {
+    fn replace_dead(&self, before: &Record, record: &mut Record, seen: &Seen) {
+        // Also if others have just taken their places.
+        let edits = [before.edit.clone(), record.edit.clone()];
+        let goes = |pod: PodId| edits.iter().flatten().any(|edit| edit.takes(pod));
+        for pod in seen.pods.iter().filter(|pod| !goes(pod.id)) {
             let ended = pod.ended.is_some() && record.may_replace(pod.id, self.now);
             if !self.is_current(record, pod) {
                 continue;
@@ -191,11 +217,11 @@ impl Turn<'_> {
             }
         }
         record.forget_lost(self.now);
-        for (pod, node) in &seen.lost {
+        for (pod, node) in seen.lost.iter().filter(|(pod, _)| !goes(*pod)) {
             record.lose(*pod, node, self.now);
         }
         // Deleted by force, or with its node: what ran there may still run, under that name.
-        for id in &seen.vanished {
+        for id in seen.vanished.iter().filter(|id| !goes(**id)) {
             record.replace(*id, self.now, None);
         }
     }
@@ -246,7 +272,10 @@ impl Turn<'_> {
             PhysicalPlan::of(logical, &record.packing, deployment).map_err(|error| bad(&error))?;
         let holding = record.leaves.iter().filter(|leave| leave.holds_spouts());
         let upgraded = record.upgrade.as_ref().and_then(Upgrade::holds);
-        let pods: Vec<PodId> = holding.map(|leave| leave.pod).chain(upgraded).collect();
+        let mut pods: Vec<PodId> = holding.map(|leave| leave.pod).chain(upgraded).collect();
+        if record.edit.as_ref().is_some_and(Edit::holds_spouts) {
+            pods.extend(record.pods().map(|(pod, _)| pod));
+        }
         if !pods.is_empty() {
             let index = PlanIndex::new(plan.clone()).map_err(|error| bad(&error))?;
             let spouts = leave::spouts(&index, &pods);

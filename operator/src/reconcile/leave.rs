@@ -22,7 +22,7 @@ use std::{collections::BTreeMap, net::SocketAddr};
 
 /// For how long the stream manager of a pod that goes may be unlinked, in milliseconds. Twice as
 /// long as tasks there wait for an operator: when others take their place they have ended.
-const SILENT_MS: u64 = 10_000;
+pub(super) const SILENT_MS: u64 = 10_000;
 
 impl Turn<'_> {
     /// Whether the current life of a pod is asked to end, by whomever: the API server need not know
@@ -82,6 +82,14 @@ impl Turn<'_> {
     /// the spec is another, or that were deleted without a grace period.
     pub(super) fn leaving(&self, record: &Record, seen: &Seen, rolling: &mut Rolling) {
         for (pod, _) in record.pods() {
+            if let Some(edit) = record.edit.as_ref().filter(|edit| edit.takes(pod)) {
+                let list = match edit.closes(pod) {
+                    true => &mut rolling.released,
+                    false => &mut rolling.leaving,
+                };
+                list.push(pod);
+                continue;
+            }
             let leave = record.leaves.iter().find(|leave| leave.pod == pod);
             let goes = |it: &ObservedPod| it.id == pod && it.terminating;
             match leave.map(|leave| leave.step) {
@@ -117,7 +125,8 @@ impl Turn<'_> {
         let heard = self.run.heard.get(&pod).copied().unwrap_or(leave.since).max(self.run.began);
         let silent = self.now >= heard.saturating_add(SILENT_MS);
         let plan = self.pushed();
-        let told = plan.as_ref().map(|plan| Told { plan, pod, seen, statuses: statuses(seen) });
+        let pods = vec![pod];
+        let told = plan.as_ref().map(|plan| Told { plan, pods, seen, statuses: statuses(seen) });
         PodSeen {
             speaks: leaver.is_some_and(|pod| !pod.over) && (self.is_linked(pod) || !silent),
             gone_by: leaver.and_then(|pod| pod.gone_by),
@@ -131,7 +140,7 @@ impl Turn<'_> {
                 }
             }),
             closed: told.as_ref().is_some_and(Told::has_closed),
-            works: told.as_ref().is_some_and(|told| told.works(leave.revision, successor)),
+            works: told.as_ref().is_some_and(|told| told.works(pod, leave.revision, successor)),
         }
     }
 
@@ -156,12 +165,12 @@ impl Turn<'_> {
     }
 }
 
-/// What stream managers tell of a pod under the plan that was pushed last.
-struct Told<'a> {
-    plan: &'a PlanIndex,
-    pod: PodId,
-    seen: &'a Seen,
-    statuses: BTreeMap<TaskId, &'a TaskStatus>,
+/// What stream managers tell of pods under the plan that was pushed last.
+pub(super) struct Told<'a> {
+    pub(super) plan: &'a PlanIndex,
+    pub(super) pods: Vec<PodId>,
+    pub(super) seen: &'a Seen,
+    pub(super) statuses: BTreeMap<TaskId, &'a TaskStatus>,
 }
 
 impl Told<'_> {
@@ -170,20 +179,20 @@ impl Told<'_> {
     }
 
     fn spouts(&self) -> impl Iterator<Item = (TaskId, Option<&TaskStatus>)> {
-        let spouts = leave::spouts(self.plan, &[self.pod]).into_iter();
+        let spouts = leave::spouts(self.plan, &self.pods).into_iter();
         spouts.map(|task| (task, self.status(task)))
     }
 
     /// No spout is still told to have drained that goes on by now.
-    fn is_fresh(&self) -> bool {
+    pub(super) fn is_fresh(&self) -> bool {
         let drained = |status: &TaskStatus| status.total.phase == Phase::Drained;
         self.spouts()
             .all(|(task, status)| self.plan.is_draining(task) || !status.is_some_and(drained))
     }
 
-    /// No spout has anything in flight that could pass through the pod. One that is away has lost
+    /// No spout has anything in flight that could pass through the pods. One that is away has lost
     /// what it had, and one that starts has had nothing.
-    fn has_drained(&self) -> bool {
+    pub(super) fn has_drained(&self) -> bool {
         self.spouts().all(|(task, status)| {
             let Some(status) = status else { return false };
             let phase = status.total.phase;
@@ -193,31 +202,34 @@ impl Told<'_> {
         })
     }
 
-    /// Nothing waits anywhere, and nothing at all in the pod.
-    fn is_empty(&self) -> bool {
+    /// Nothing waits anywhere, and nothing at all in the pods.
+    pub(super) fn is_empty(&self) -> bool {
         let pods = &self.seen.answers.pods;
-        let here = pods.iter().filter(|pod| pod.pod == self.pod).flat_map(|pod| &pod.tasks);
+        let here =
+            pods.iter().filter(|pod| self.pods.contains(&pod.pod)).flat_map(|pod| &pod.tasks);
         let idle = here.into_iter().all(|task| task.total.inbox_bytes == 0);
         idle && pods.iter().all(|pod| pod.queued_bytes == 0)
     }
 
-    fn has_closed(&self) -> bool {
-        let answer = self.seen.answers.pods.iter().find(|answer| answer.pod == self.pod);
-        answer.is_some_and(|answer| answer.tasks.iter().all(|task| !task.connected))
+    pub(super) fn has_closed(&self) -> bool {
+        self.pods.iter().all(|pod| {
+            let answer = self.seen.answers.pods.iter().find(|answer| answer.pod == *pod);
+            answer.is_some_and(|answer| answer.tasks.iter().all(|task| !task.connected))
+        })
     }
 
-    /// Whether the tasks of the pod's successor work, which the plan has since this revision.
-    fn works(&self, revision: u64, successor: Option<&ObservedPod>) -> bool {
-        let place = self.plan.plan().pods.get(self.pod.0 as usize).map(|pod| pod.address.ip());
+    /// Whether the tasks of a pod's successor work, which the plan has since this revision.
+    fn works(&self, pod: PodId, revision: u64, successor: Option<&ObservedPod>) -> bool {
+        let place = self.plan.plan().pods.get(pod.0 as usize).map(|pod| pod.address.ip());
         let there =
             successor.is_some_and(|successor| successor.ip.is_some() && successor.ip == place);
-        let answer = self.seen.answers.pods.iter().find(|answer| answer.pod == self.pod);
+        let answer = self.seen.answers.pods.iter().find(|answer| answer.pod == pod);
         let linked = answer.is_some_and(|answer| {
             let in_force = answer.revision >= revision && answer.peers_down.is_empty();
-            in_force && self.seen.answers.are_linked(self.pod)
+            in_force && self.seen.answers.are_linked(pod)
         });
         let works = |status: &TaskStatus| status.connected && status.total.phase != Phase::Starting;
-        let mut tasks = self.plan.tasks_in(self.pod);
+        let mut tasks = self.plan.tasks_in(pod);
         there && linked && tasks.all(|task| self.status(task.id).is_some_and(works))
     }
 }

@@ -1,7 +1,7 @@
 //! Pods that were lost with their nodes, or are not there any more.
 
 use super::{Error, Seen, Turn};
-use crate::{fetch, names, record::Record};
+use crate::{edit::Successor, fetch, names, record::Record};
 use egret_topology::id::PodId;
 use std::{collections::BTreeSet, time::Instant};
 
@@ -26,6 +26,27 @@ impl Turn<'_> {
             }
         }
         Ok(vanished)
+    }
+
+    /// The same of pods that have no place yet.
+    pub(super) async fn stillborn(
+        &self,
+        record: &Record,
+        seen: &Seen,
+    ) -> Result<Vec<PodId>, Error> {
+        let mut gone = Vec::new();
+        for Successor { pod, place } in record.edit.iter().flat_map(|edit| &edit.pods) {
+            let name = names::pod(self.owner.name, *pod, place.life);
+            if seen.pods.iter().any(|pod| pod.name == name) {
+                continue;
+            }
+            let known = self.run.lived.contains(&name);
+            let (client, owner) = (&self.context.client, &self.owner);
+            if known || !place.unborn && !fetch::has_pod(client, owner, &name).await? {
+                gone.push(*pod);
+            }
+        }
+        Ok(gone)
     }
 
     /// Pods that are lost with their nodes, and those nodes. Leases are looked at only where

@@ -21,7 +21,7 @@ use std::{
 };
 
 /// Bytes of a record that has room for a rolling change: a ConfigMap ends at 1 MiB.
-const MAX_RECORD: usize = 1_000_000;
+pub(super) const MAX_RECORD: usize = 1_000_000;
 
 /// Who has not looked for so long does not know what has happened meanwhile.
 pub(super) const AWAY_MS: u64 = 15_000;
@@ -42,7 +42,8 @@ impl Turn<'_> {
         };
         let rejected = before.rejected.as_ref().map(|rejected| &rejected.definitions);
         let failed = rejected.is_some() && rejected == self.wanted(before).as_ref();
-        let keeps = before.rollout.is_some() || before.upgrade.is_some() || failed;
+        let busy = before.rollout.is_some() || before.upgrade.is_some() || before.edit.is_some();
+        let keeps = busy || failed;
         Ok(if keeps { definitions::with(&spec, &definitions::of(accepted)) } else { spec })
     }
 
@@ -133,8 +134,15 @@ impl Turn<'_> {
 
     /// Whether somebody wants something else than a change that stands still.
     fn is_given_up(&self, record: &Record, logical: &Logical, rollout: &mut Rollout) -> bool {
-        let now = digest::definitions(logical, &record.images);
-        let wants_other = self.wanted(record).is_some_and(|wanted| wanted != now);
+        // Other tasks and components wait until the change has come to rest.
+        let wants_other = self.judge(self.topology).is_ok_and(|asked| {
+            logical.components.iter().any(|here| {
+                let there = asked.component(&here.name);
+                there.is_some_and(|there| {
+                    (&there.image, definition(there)) != (&here.image, definition(here))
+                })
+            })
+        });
         let other = record.rejected.is_none() && wants_other;
         if other && rollout.back {
             // First to the end of the way back.

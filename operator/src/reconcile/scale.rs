@@ -218,6 +218,9 @@ impl Turn<'_> {
         if record.rollout.is_some() {
             return no("tasks change one after the other");
         }
+        if record.edit.is_some() {
+            return no("tasks or groupings change");
+        }
         if record.upgrade.is_some() {
             return no("stream managers change one after the other");
         }

@@ -91,6 +91,7 @@ impl Turn<'_> {
         let Some(before) = before.filter(|before| before.stage == after.stage) else { return };
         self.tell_rollout(before, after).await;
         self.tell_upgrade(before, after).await;
+        self.tell_edit(before, after).await;
         for lost in after.lost.iter().filter(|lost| !before.lost.contains(lost)) {
             let note = format!(
                 "node {} is lost: its kubelet renews no lease, and nobody hears of the pod there",
@@ -108,6 +109,32 @@ impl Turn<'_> {
                 let note = format!("pod {was} is replaced by {is}");
                 events.normal(self.topology, Reason::PodReplaced, &note).await;
             }
+        }
+    }
+
+    /// How a change of tasks, groupings or pods goes.
+    async fn tell_edit(&self, before: &Record, after: &Record) {
+        let events = &self.context.events;
+        let why = |record: &Record| record.edit.as_ref().and_then(|edit| edit.why.clone());
+        match (&before.edit, &after.edit) {
+            (None, Some(edit)) => {
+                let pods = edit.pods.len();
+                let note = format!("{pods} pods start, then tasks and groupings change");
+                events.normal(self.topology, Reason::GraphChanging, &note).await;
+            }
+            (Some(was), None) if was.is_pending() && after.packing != was.packing => {
+                let note = "the change is not wanted any more: what ran before runs on";
+                events.normal(self.topology, Reason::GraphChanged, note).await;
+            }
+            (Some(_), None) => {
+                let note = "tasks, groupings and pods are those of the spec";
+                events.normal(self.topology, Reason::GraphChanged, note).await;
+            }
+            _ => {}
+        }
+        if let Some(why) = why(after).filter(|_| why(before).is_none()) {
+            let note = format!("pods that are new do not start: {why}");
+            events.warning(self.topology, Reason::GraphWaits, &note).await;
         }
     }
 

@@ -91,6 +91,7 @@ impl Turn<'_> {
         let other = *wanted != record.images.stream_manager || seen.pods.iter().any(differs);
         let rests = record.rollout.is_none()
             && record.leaves.is_empty()
+            && record.edit.is_none()
             && !logical.on_cluster.update.paused;
         other && rests && seen.flow.as_ref().is_some_and(|flow| flow.is_linked())
     }

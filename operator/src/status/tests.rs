@@ -273,3 +273,22 @@ fn a_rolling_change_is_progress_until_it_rests() {
     let message = status.conditions.iter().find(|it| it.r#type == PROGRESSING).unwrap();
     assert!(message.message.contains("it panicked"));
 }
+
+#[test]
+fn other_tasks_are_progress_until_their_pods_have_not_started_for_long() {
+    let with = |edit: Edit| {
+        let record = Record { edit: Some(edit), ..record(Stage::Live) };
+        let status = told(|report| report.record = Some(&record));
+        let of = |kind: &str| short(&status, kind);
+        (of(READY), of(PROGRESSING))
+    };
+    let (ready, progressing) = with(Edit::default());
+    assert!(ready.starts_with("True Running"), "what ran before runs on: {ready}");
+    assert!(progressing.starts_with("True GraphChanging"), "{progressing}");
+    let why = Some("pod t-1-1: no node takes it".to_owned());
+    let (_, waits) = with(Edit { why: why.clone(), ..Edit::default() });
+    assert!(waits.starts_with("True GraphChanging"), "{waits}");
+    let (ready, late) = with(Edit { why, late: true, ..Edit::default() });
+    assert!(ready.starts_with("True Running"), "{ready}");
+    assert!(late.starts_with("False GraphWaits"), "{late}");
+}

@@ -400,7 +400,11 @@ fn record_in(map: &Value) -> Option<Value> {
 pub(crate) fn names_of(record: &Value) -> Vec<String> {
     let count = record["packing"]["pods"].as_array().map_or(0, Vec::len);
     let pods = record["pods"].as_array().into_iter().flatten().take(count).enumerate();
-    pods.map(|(at, pod)| format!("t-{at}-{}", pod["life"])).collect()
+    let pods = pods.map(|(at, pod)| format!("t-{at}-{}", pod["life"]));
+    // Those that have no place yet.
+    let next = record["edit"]["pods"].as_array().into_iter().flatten();
+    let next = next.map(|next| format!("t-{}-{}", next["pod"], next["place"]["life"]));
+    pods.chain(next).collect()
 }
 
 fn failure(code: u16, reason: &str) -> Answer {

@@ -6,6 +6,7 @@
 
 mod api;
 mod autoscale;
+mod edit;
 mod world;
 
 use api::Mishap;

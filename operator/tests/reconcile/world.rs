@@ -29,6 +29,8 @@ pub(crate) struct World {
     pub(crate) server: Server,
     context: Arc<Context>,
     pods: reflector::store::Writer<Pod>,
+    /// Somebody answers, or may: else nobody has for as long as anybody waits.
+    answers: bool,
 }
 
 /// How a look ended.
@@ -40,12 +42,24 @@ pub(crate) enum Look {
 }
 
 impl World {
+    /// One in which no stream manager ever answers.
     pub(crate) fn new() -> World {
-        World::over(Server::default())
+        World::over(Server::default(), false)
+    }
+
+    /// One in which stream managers are, or may be.
+    pub(crate) fn answering() -> World {
+        World::over(Server::default(), true)
+    }
+
+    /// From now on no stream manager answers.
+    pub(crate) fn fall_silent(&mut self) {
+        self.answers = false;
+        self.restart();
     }
 
     /// An operator that has just started: it remembers nothing.
-    fn over(server: Server) -> World {
+    fn over(server: Server, answers: bool) -> World {
         let answering = server.clone();
         let service = tower::service_fn(move |request| {
             let server = answering.clone();
@@ -70,12 +84,16 @@ impl World {
             metrics: Arc::new(Metrics::new()),
             wake,
         };
-        World { server, context: Arc::new(context), pods }
+        let run = context.runs.of("topology-uid");
+        if !answers {
+            run.try_lock().unwrap().began = 1;
+        }
+        World { server, context: Arc::new(context), pods, answers }
     }
 
     /// Another operator takes over.
     pub(crate) fn restart(&mut self) {
-        *self = World::over(self.server.clone());
+        *self = World::over(self.server.clone(), self.answers);
         self.see_pods();
     }
 
@@ -269,8 +287,9 @@ impl World {
         let mut wanted = api.record().as_ref().map(names_of).unwrap_or_default();
         wanted.sort();
         assert_eq!(of("pods"), wanted, "{what}: pods");
-        for at in 0..wanted.len() {
-            let identity = format!("t-{at}-identity");
+        for name in wanted {
+            let (place, _) = name.rsplit_once('-').unwrap();
+            let identity = format!("{place}-identity");
             assert!(of("secrets").contains(&identity.as_str()), "{what}: {identity}");
         }
     }

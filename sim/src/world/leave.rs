@@ -29,11 +29,11 @@ pub(super) const ORPHANED: u64 = 60 * SECOND;
 impl World {
     /// An instance takes over a plan.
     pub(super) fn follow_plan(&mut self, process: usize, plan: PlanIndex) {
-        let p = &mut self.processes[process];
+        let (now, p) = (self.now, &mut self.processes[process]);
         let other = p.definition.is_some() && plan.definition(p.task) != p.definition;
         let replaced = other && plan.is_draining(p.task);
         if let Some(halves) = &mut p.halves {
-            halves.gateway.handle_plan(plan.clone());
+            halves.gateway.handle_plan(now, plan.clone());
         }
         p.said = Some(plan);
         if replaced && !std::mem::replace(&mut p.again, true) {

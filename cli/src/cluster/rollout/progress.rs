@@ -82,7 +82,7 @@ fn stand(topology: &Topology) -> Stand {
     };
     let words = format!("{} ({})", progressing.message, progressing.reason);
     match (progressing.status.as_str(), progressing.reason.as_str()) {
-        ("False", "RolledBack" | "RolloutHeld") => Stand::Failed(words),
+        ("False", "GraphWaits" | "RolledBack" | "RolloutHeld") => Stand::Failed(words),
         ("False", _) => Stand::Rests(words),
         _ => Stand::Goes(words),
     }
@@ -112,7 +112,7 @@ mod tests {
         assert_eq!(goes, Stand::Goes(words("RollingOut")));
         let rests = stand(&topology(2, "False", "Settled"));
         assert_eq!(rests, Stand::Rests(words("Settled")));
-        for reason in ["RolledBack", "RolloutHeld"] {
+        for reason in ["GraphWaits", "RolledBack", "RolloutHeld"] {
             assert_eq!(stand(&topology(2, "False", reason)), Stand::Failed(words(reason)));
         }
         let back = stand(&topology(2, "True", "RolledBack"));

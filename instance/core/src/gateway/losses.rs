@@ -1,14 +1,18 @@
 //! Losses: what is pending fails, and what user code has failed at is told apart.
 
 use super::Gateway;
-use crate::batch::{Completion, ToTask};
+use crate::{
+    batch::{Completion, ToTask},
+    tracker::Tracker,
+};
 use egret_sdk::{Failure, TaskId};
 use egret_wire::control::{LossScope, Poisoned};
 
 impl Gateway {
     /// Tuples were lost that may belong to any pending root: they all fail.
     pub fn handle_loss(&mut self, now: u64, scope: LossScope, cause: &str) {
-        self.lose(scope, cause);
+        self.lose(cause);
+        self.to_task.push(ToTask::Loss(scope));
         self.finish_completions(now);
     }
 
@@ -17,7 +21,8 @@ impl Gateway {
     /// before that tuple comes again.
     pub fn handle_poisoned(&mut self, now: u64, task: TaskId, cause: &str, poisoned: &Poisoned) {
         let failed = self.take_poisoned(task, poisoned);
-        self.lose(LossScope::Task { task }, cause);
+        self.lose(cause);
+        self.to_task.push(ToTask::Loss(LossScope::Task { task }));
         self.completions.extend(failed);
         self.finish_completions(now);
     }
@@ -33,15 +38,13 @@ impl Gateway {
         failed
     }
 
-    fn lose(&mut self, scope: LossScope, cause: &str) {
-        if let Some(tracker) = &mut self.tracker {
-            for seq in tracker.drain() {
-                self.counts.failed += 1;
-                self.counts.lost += 1;
-                let failure = Failure::Lost { cause: cause.to_owned() };
-                self.completions.push(Completion::failed(seq, failure));
-            }
+    /// All that is pending fails.
+    pub(super) fn lose(&mut self, cause: &str) {
+        for seq in self.tracker.iter_mut().flat_map(Tracker::drain) {
+            self.counts.failed += 1;
+            self.counts.lost += 1;
+            let failure = Failure::Lost { cause: cause.to_owned() };
+            self.completions.push(Completion::failed(seq, failure));
         }
-        self.to_task.push(ToTask::Loss(scope));
     }
 }
