@@ -85,6 +85,8 @@ pub struct Outcome {
     pub fault: Fault,
     /// How long after it everything flowed again; zero: nothing was ever late.
     pub back: Duration,
+    /// For how long a line was on its way at most.
+    pub longest: Duration,
     /// Lines that were written since the fault before; each has arrived.
     pub lines: usize,
     /// Lines that came twice since then.
@@ -116,6 +118,7 @@ pub fn inflict(
     let patient = Patient { cluster, topology };
     load.back(Instant::now(), PATIENCE, || Ok(true))?;
     let mut before = load.account(PATIENCE)?;
+    load.longest()?;
     for fault in faults {
         let pods = patient.topology.pods()?;
         let over = (fault.inflict)(&patient)?;
@@ -127,7 +130,8 @@ pub fn inflict(
         }
         patient.topology.condition("Ready", "True", PATIENCE)?;
         let (lines, twice) = (now.lines - before.lines, now.twice - before.twice);
-        told(&Outcome { fault, back, lines, twice, memory: patient.memory()? });
+        let (longest, memory) = (load.longest()?, patient.memory()?);
+        told(&Outcome { fault, back, longest, lines, twice, memory });
         before = now;
     }
     load.end(PATIENCE)

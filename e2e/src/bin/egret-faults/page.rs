@@ -44,8 +44,8 @@ impl Part {
 /// A line for each fault.
 pub(crate) fn table(records: &[Record], account: Account) -> String {
     let mut table = "\
-| fault | everything flows again within | measured | lines twice | memory of a pod |\n\
-| --- | --- | --- | --- | --- |\n"
+| fault | everything flows again within | measured | a line took at most | lines twice | \
+memory of a pod |\n| --- | --- | --- | --- | --- | --- |\n"
         .to_owned();
     for record in records {
         let _ = writeln!(table, "{}", row(record));
@@ -59,7 +59,8 @@ pub(crate) fn table(records: &[Record], account: Account) -> String {
 pub(crate) fn row(record: &Record) -> String {
     let Record { fault, within_seconds: within, twice, .. } = record;
     let (back, memory) = (late(record.back_seconds), record.memory_bytes / 1_000_000);
-    format!("| {fault} | {within} s | {back} | {twice} | {memory} MB |")
+    let longest = record.longest_seconds;
+    format!("| {fault} | {within} s | {back} | {longest:.1} s | {twice} | {memory} MB |")
 }
 
 /// What came of a soak: a line for each kind of fault, and its sums.
