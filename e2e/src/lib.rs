@@ -15,6 +15,7 @@ mod checks;
 mod cluster;
 mod command;
 mod control_plane;
+mod delay;
 mod deployed;
 mod error;
 mod faults;

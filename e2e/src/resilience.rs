@@ -49,7 +49,7 @@ const fn replacing(fault: Fault) -> Fault {
 }
 
 /// All of them, in the order in which they are inflicted.
-pub const FAULTS: [Fault; 14] = [
+pub const FAULTS: [Fault; 15] = [
     fault("an instance is killed with -9", 1, |patient| patient.kill(&["--component", "keep"])),
     fault("a stream manager is killed with -9", 3, |patient| {
         patient.kill(&["--listen", "--pod", "1"])
@@ -69,6 +69,9 @@ pub const FAULTS: [Fault; 14] = [
     }),
     long(fault("5 % of the packets between two nodes are lost for 20 s", 5, |patient| {
         patient.between(Trouble::Loss(5), 20)
+    })),
+    long(fault("packets between two nodes take 50 ms longer for 20 s", 5, |patient| {
+        patient.delay(50, 20)
     })),
     fault("the operator is killed", 1, |patient| patient.kill_operator()),
     long(fault("etcd is away for 20 s", 1, |patient| patient.away("etcd", 20))),
@@ -179,6 +182,14 @@ impl Patient<'_> {
 
     fn between(&self, trouble: Trouble, seconds: u64) -> Result<Instant> {
         let made = self.cluster.trouble(Machine::A, Machine::B, trouble)?;
+        wait::lasts(Duration::from_secs(seconds));
+        made.end()?;
+        Ok(Instant::now())
+    }
+
+    fn delay(&self, milliseconds: u64, seconds: u64) -> Result<Instant> {
+        let time = Duration::from_millis(milliseconds);
+        let made = self.cluster.delay(Machine::A, Machine::B, time)?;
         wait::lasts(Duration::from_secs(seconds));
         made.end()?;
         Ok(Instant::now())
