@@ -35,6 +35,7 @@ bolts:
   config: {contains: line}
   streams: [{fields: [line]}]
   inputs: [{from: lines}]
+  resources: {requests: {memory: 32Mi}, limits: {memory: 64Mi}}
 - name: out
   component: file
   config: {path: /data/out.txt, mode: append}

@@ -1,6 +1,9 @@
 //! Faults under load: what is done to a topology, how soon everything flows again, and what has
 //! become of every line.
 
+mod exhaustion;
+mod strangers;
+
 use crate::{
     Cluster, Deployed, Life, Namespace, Result,
     error::file,
@@ -49,7 +52,7 @@ const fn replacing(fault: Fault) -> Fault {
 }
 
 /// All of them, in the order in which they are inflicted.
-pub const FAULTS: [Fault; 15] = [
+pub const FAULTS: [Fault; 20] = [
     fault("an instance is killed with -9", 1, |patient| patient.kill(&["--component", "keep"])),
     fault("a stream manager is killed with -9", 3, |patient| {
         patient.kill(&["--listen", "--pod", "1"])
@@ -73,6 +76,17 @@ pub const FAULTS: [Fault; 15] = [
     long(fault("packets between two nodes take 50 ms longer for 20 s", 5, |patient| {
         patient.delay(50, 20)
     })),
+    long(fault("UDP buffers are 208 KiB, and both stream managers begin anew", 5, |patient| {
+        patient.small_buffers(20)
+    })),
+    long(fault("the disk that pods keep their state on is full for 20 s", 1, |patient| {
+        patient.full_disk(20)
+    })),
+    long(fault("an instance runs out of memory", 3, |patient| patient.out_of_memory())),
+    long(fault("strangers send garbage and half handshakes for 20 s", 1, |patient| {
+        patient.strangers(20)
+    })),
+    long(fault("all certificates are renewed, five times", 1, |patient| patient.renew())),
     fault("the operator is killed", 1, |patient| patient.kill_operator()),
     long(fault("etcd is away for 20 s", 1, |patient| patient.away("etcd", 20))),
     long(fault("the API server is away for 60 s", 1, |patient| patient.away("kube-apiserver", 60))),
