@@ -35,7 +35,6 @@ bolts:
   config: {contains: line}
   streams: [{fields: [line]}]
   inputs: [{from: lines}]
-  resources: {requests: {memory: 32Mi}, limits: {memory: 64Mi}}
 - name: out
   component: file
   config: {path: /data/out.txt, mode: append}

@@ -1,7 +1,7 @@
 //! Faults by those who have no certificate, and by certificates that change.
 
 use super::{PATIENCE, Patient};
-use crate::{Deployed, Error, Life, Result, error::file, wait::Wait};
+use crate::{Deployed, Error, Life, Result, error::file, random::Random, wait::Wait};
 use egret_link::{Authority, Credentials, Endpoint, Identity, Windows};
 use egret_topology::id::PodId;
 use egret_wire::control::ALPN_PEER;
@@ -153,7 +153,7 @@ fn hear(socket: &UdpSocket) -> io::Result<Vec<Vec<u8>>> {
 /// Says all of it again and again; how many datagrams that were.
 fn shout(address: SocketAddr, words: &[Vec<u8>], until: Instant) -> io::Result<u64> {
     let mut sent = 0;
-    let mut state = 1_u64;
+    let mut random = Random::new(1);
     while Instant::now() < until {
         // Strangers come from everywhere.
         let socket = UdpSocket::bind(("0.0.0.0", 0))?;
@@ -162,18 +162,11 @@ fn shout(address: SocketAddr, words: &[Vec<u8>], until: Instant) -> io::Result<u
             // What cannot be sent now is not missed.
             sent += u64::from(socket.send(word).is_ok());
             for length in GARBAGE {
-                let garbage: Vec<u8> = (0..length).map(|_| random(&mut state)).collect();
+                let garbage: Vec<u8> = (0..length).map(|_| random.below(256) as u8).collect();
                 sent += u64::from(socket.send(&garbage).is_ok());
             }
         }
         thread::yield_now();
     }
     Ok(sent)
-}
-
-/// Knuth's MMIX generator; its upper bits are the better ones.
-fn random(state: &mut u64) -> u8 {
-    const FACTOR: u64 = 6_364_136_223_846_793_005;
-    *state = state.wrapping_mul(FACTOR).wrapping_add(1_442_695_040_888_963_407);
-    (*state >> 56) as u8
 }
