@@ -50,9 +50,9 @@ fn run_many(cluster: &Cluster, told: &mut impl FnMut(&str, String)) -> Result<()
         pods.iter().map(one).sum()
     };
     let before = executed()?;
-    Wait::new("many", "100,000 tuples more", PATIENCE).until(|| {
+    Wait::new("many", "50,000 tuples more", PATIENCE).until(|| {
         let more = executed().map_err(|error| error.to_string())? - before;
-        if more > 1e5 { Ok(()) } else { Err(format!("{more}")) }
+        if more > 5e4 { Ok(()) } else { Err(format!("{more}")) }
     })?;
     told("memory of the operator with them", megabytes(memory()));
     namespace.kubectl_with("", PATIENCE, &["delete", &topology.resource(), "--timeout=300s"])?;
@@ -193,7 +193,7 @@ fn spec(pods: usize, filters: usize, counts: usize) -> String {
     let small = "resources: {requests: {cpu: 1m, memory: 8Mi}, limits: {memory: 64Mi}}";
     format!(
         "pods: {pods}\ndeletionPolicy: Immediate\nspouts:\n- name: words\n  parallelism: {filters}\n  \
-         config: {{rate: 50}}\n  {small}\nbolts:\n- name: keep\n  component: filter\n  \
+         config: {{rate: 4000}}\n  {small}\nbolts:\n- name: keep\n  component: filter\n  \
          parallelism: {counts}\n  inputs: [{{from: words}}]\n  {small}\n- name: count\n  \
          parallelism: {counts}\n  inputs: [{{from: keep, grouping: Fields, fields: [word]}}]\n  \
          {small}\n"

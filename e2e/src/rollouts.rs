@@ -96,14 +96,16 @@ fn change(topology: &Deployed<'_>, turn: usize) -> Result<(String, Value)> {
 
 /// Waits until the newest change has come to rest, and has not been taken back.
 fn rested(topology: &Deployed<'_>) -> Result<()> {
-    let reason = topology.until("rest", PATIENCE, |object| {
+    let (reason, message) = topology.until("rest", PATIENCE, |object| {
         let progressing = condition(object, "Progressing");
         let newest = progressing["observedGeneration"] == object["metadata"]["generation"];
-        let rests = newest && progressing["status"] == "False";
-        rests.then(|| progressing["reason"].as_str().unwrap_or_default().to_owned())
+        let text = |part: &str| progressing[part].as_str().unwrap_or_default().to_owned();
+        (newest && progressing["status"] == "False").then(|| (text("reason"), text("message")))
     })?;
-    let good = reason == "Settled";
-    if good { Ok(()) } else { Err(Error::Host(format!("a rollout ended with {reason}"))) }
+    if reason == "Settled" {
+        return Ok(());
+    }
+    Err(Error::Host(format!("a rollout ended with {reason}: {message}")))
 }
 
 /// Whether two pods are there, and everything belongs to the topology or to one of them.

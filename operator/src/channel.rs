@@ -108,7 +108,8 @@ impl Channel {
         // they say what was said of the plan before.
         kept.told = None;
         drop(kept);
-        tokio::spawn(push(self.fleet.clone(), Arc::downgrade(&self.shared), pushed));
+        let (fleet, shared) = (self.fleet.clone(), Arc::downgrade(&self.shared));
+        tokio::spawn(push(fleet, shared, pushed, PUSH_AGAIN));
     }
 
     /// How often to ask.
@@ -189,7 +190,7 @@ fn now_ms() -> u64 {
 }
 
 /// Pushes a plan, and again while somebody refuses it: a disk may be full for a while only.
-async fn push(fleet: Fleet, shared: Weak<Shared>, plan: Arc<PhysicalPlan>) {
+async fn push(fleet: Fleet, shared: Weak<Shared>, plan: Arc<PhysicalPlan>, again_in: Duration) {
     loop {
         let outcome = fleet.push(&plan, PUSH_WITHIN).await;
         let refused = outcome.failed.iter().find_map(|(pod, error)| match error {
@@ -204,7 +205,7 @@ async fn push(fleet: Fleet, shared: Weak<Shared>, plan: Arc<PhysicalPlan>) {
             }
         }
         // Whoever closes the channel meanwhile does not wait for this.
-        time::sleep(PUSH_AGAIN).await;
+        time::sleep(again_in).await;
     }
 }
 
@@ -224,3 +225,6 @@ async fn ask(fleet: Fleet, shared: Arc<Shared>, wake: impl Fn()) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
