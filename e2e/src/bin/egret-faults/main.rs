@@ -31,6 +31,10 @@ struct Arguments {
     #[arg(long, value_name = "WORDS")]
     only: Option<String>,
 
+    /// None whose words contain this.
+    #[arg(long, value_name = "WORDS")]
+    except: Option<String>,
+
     /// Inflict them again and again, in any order, until they have lasted so many minutes in all.
     #[arg(long, value_name = "MINUTES")]
     soak: Option<u64>,
@@ -107,7 +111,8 @@ fn crowd(seed: u64) -> Result<(Part, String, bool)> {
 fn faults(arguments: &Arguments) -> Result<(Part, String, bool)> {
     let wanted = |fault: &Fault| {
         let named = arguments.only.as_ref().is_none_or(|words| fault.what.contains(words));
-        named && (arguments.long || !fault.long)
+        let excepted = arguments.except.as_ref().is_some_and(|words| fault.what.contains(words));
+        named && !excepted && (arguments.long || !fault.long)
     };
     let faults: Vec<Fault> = FAULTS.into_iter().filter(wanted).collect();
     if faults.is_empty() {
