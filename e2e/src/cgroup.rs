@@ -1,6 +1,7 @@
 //! The cgroups that hold the pods of our nodes.
 
 use crate::{Result, error::file, layout::CGROUP, wait::Wait};
+use rustix::process::Pid;
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -52,6 +53,59 @@ pub(crate) fn remove() -> Result<()> {
 /// Those of ours that exist.
 pub(crate) fn left() -> Vec<PathBuf> {
     hierarchies().into_iter().map(|root| root.join(CGROUP)).filter(|path| path.exists()).collect()
+}
+
+/// The memory of a container.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    path: PathBuf,
+}
+
+/// The memory of the container that a process is in.
+pub(crate) fn memory_of(pid: Pid) -> Result<Memory> {
+    let list = format!("/proc/{}/cgroup", pid.as_raw_nonzero());
+    let text = fs::read_to_string(&list).map_err(file("read", &list))?;
+    let (controller, root) =
+        if unified() { ("", ROOT.into()) } else { ("memory", Path::new(ROOT).join("memory")) };
+    let own = text.lines().find_map(|line| {
+        let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
+        controllers.split(',').any(|one| one == controller).then_some(path)
+    });
+    Ok(Memory { path: root.join(own.unwrap_or_default().trim_start_matches('/')) })
+}
+
+impl Memory {
+    /// Bytes that it may still have.
+    pub(crate) fn free(&self) -> Result<u64> {
+        let (most, has) = match unified() {
+            true => ("memory.max", "memory.current"),
+            false => ("memory.limit_in_bytes", "memory.usage_in_bytes"),
+        };
+        let bytes =
+            |name: &str| self.read(name).map(|text| text.trim().parse::<u64>().unwrap_or_default());
+        Ok(bytes(most)?.saturating_sub(bytes(has)?))
+    }
+
+    /// How many processes the kernel has killed because there was no more.
+    pub(crate) fn kills(&self) -> Result<u64> {
+        let text = self.read(self.events())?;
+        let kills = text.lines().find_map(|line| line.strip_prefix("oom_kill "));
+        Ok(kills.and_then(|kills| kills.parse().ok()).unwrap_or_default())
+    }
+
+    /// What a process writes its id to that wants to be in it, and where kills are counted.
+    pub(crate) fn files(&self) -> [PathBuf; 2] {
+        ["cgroup.procs", self.events()].map(|name| self.path.join(name))
+    }
+
+    fn events(&self) -> &'static str {
+        if unified() { "memory.events" } else { "memory.oom_control" }
+    }
+
+    fn read(&self, name: &str) -> Result<String> {
+        let path = self.path.join(name);
+        fs::read_to_string(&path).map_err(file("read", path))
+    }
 }
 
 fn unified() -> bool {

@@ -40,6 +40,7 @@ pub(crate) fn define(binaries: &Binaries, authority: &Authority) -> Result<()> {
     let spec = Spec {
         path: path(binaries),
         forwards: false,
+        disk: None,
         daemons: [
             daemon("etcd", etcd()),
             daemon("kube-apiserver", api_server()),

@@ -2,11 +2,13 @@
 
 use crate::{
     Cluster, Error, Progress, Result,
+    delay::Delayed,
     layout::Machine,
     machine,
     network::{self, Trouble, Troubled},
     start,
 };
+use std::time::Duration;
 
 impl Cluster {
     /// Kills a daemon (`kube-apiserver`, `kubelet`, ...) and keeps it away until it is released.
@@ -49,6 +51,12 @@ impl Cluster {
     pub fn trouble(&self, node: Machine, other: Machine, trouble: Trouble) -> Result<Troubled> {
         self.must_be_own()?;
         Troubled::make(node, other, trouble)
+    }
+
+    /// Makes the ways between the pods of two nodes longer, until it is ended.
+    pub fn delay(&self, node: Machine, other: Machine, time: Duration) -> Result<Delayed> {
+        self.must_be_own()?;
+        Delayed::make(node, other, time)
     }
 
     fn must_be_own(&self) -> Result<()> {

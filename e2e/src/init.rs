@@ -9,11 +9,12 @@ use crate::{
     machine::{HOLDS, SPEC, Spec},
 };
 use rustix::{
-    mount::{MountPropagationFlags, mount_bind, mount_change},
+    mount::{MountFlags, MountPropagationFlags, mount as mount_new, mount_bind, mount_change},
     process::{Pid, Signal, WaitOptions, kill_process, wait},
 };
 use std::{
     collections::BTreeMap,
+    ffi::CStr,
     fs::{self, OpenOptions},
     os::unix::{fs::symlink, process::ExitStatusExt},
     path::Path,
@@ -24,6 +25,9 @@ use std::{
 /// A daemon that ended is started again this much later, as any init does.
 const AGAIN: Duration = Duration::from_secs(1);
 
+/// Size of a disk in memory, as mount(8) takes it.
+const DISK: &CStr = c"size=512m";
+
 /// Runs a machine until it is killed.
 pub fn run(directory: &Path) -> Result<()> {
     let spec = directory.join(SPEC);
@@ -31,6 +35,12 @@ pub fn run(directory: &Path) -> Result<()> {
     let spec: Spec =
         serde_json::from_slice(&bytes).map_err(|error| file("understand", spec)(error.into()))?;
     mount(directory)?;
+    if let Some(disk) = &spec.disk {
+        fs::create_dir_all(disk).map_err(file("make", disk))?;
+        let size = Some(DISK);
+        mount_new("tmpfs", disk, "tmpfs", MountFlags::empty(), size)
+            .map_err(|error| file("mount", disk)(error.into()))?;
+    }
     if spec.forwards {
         let path = "/proc/sys/net/ipv4/ip_forward";
         fs::write(path, "1").map_err(file("write", path))?;

@@ -6,7 +6,7 @@ use std::{
     io::{ErrorKind, Read, Write},
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread::{self, JoinHandle},
@@ -53,14 +53,33 @@ const STEADY: Duration = Duration::from_secs(2);
 /// Between two looks at what has arrived.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Somebody who writes lines all the time, `line 0` first.
+/// Somebody who writes lines all the time, `line 0` first, and somebody who sees them arrive.
 pub struct Load {
-    written: Arc<AtomicUsize>,
-    /// When each batch was written.
-    times: Arc<Mutex<Vec<Instant>>>,
-    enough: Arc<AtomicBool>,
+    shared: Arc<Shared>,
     writer: Option<JoinHandle<std::io::Result<()>>>,
+}
+
+/// What writer, watcher and caller share.
+struct Shared {
+    written: AtomicUsize,
+    /// When each batch was written.
+    times: Mutex<Vec<Instant>>,
+    /// Nothing more is to be written.
+    enough: AtomicBool,
+    /// Nobody waits for anything any more.
+    over: AtomicBool,
+    watched: Mutex<Watched>,
+}
+
+/// What was seen of the output.
+struct Watched {
     arrivals: Arrivals,
+    /// When a line was late last.
+    late: Option<Instant>,
+    /// For how long a line was on its way at most.
+    longest: Duration,
+    /// Why nothing is seen any more.
+    failed: Option<String>,
 }
 
 /// How often each line has arrived.
@@ -89,28 +108,25 @@ pub struct Account {
 impl Load {
     /// Begins to write to one file; a topology copies each line to the other.
     pub fn on(input: &Path, output: PathBuf) -> Result<Load> {
-        let mut source = File::create(input).map_err(file("write", input))?;
-        let (written, enough) = (Arc::<AtomicUsize>::default(), Arc::<AtomicBool>::default());
-        let times = Arc::<Mutex<Vec<Instant>>>::default();
-        let (count, stop, since) = (written.clone(), enough.clone(), times.clone());
-        let writer = thread::spawn(move || {
-            while !stop.load(Ordering::Relaxed) {
-                let from = count.load(Ordering::Relaxed);
-                let lines: String = (from..from + BATCH).map(|n| format!("line {n}\n")).collect();
-                source.write_all(lines.as_bytes())?;
-                since.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(Instant::now());
-                count.store(from + BATCH, Ordering::Relaxed);
-                thread::park_timeout(EVERY);
-            }
-            Ok(())
+        let source = File::create(input).map_err(file("write", input))?;
+        let (arrivals, longest) = (Arrivals::at(output), Duration::ZERO);
+        let watched = Watched { arrivals, late: None, longest, failed: None };
+        let shared = Arc::new(Shared {
+            written: AtomicUsize::default(),
+            times: Mutex::default(),
+            enough: AtomicBool::default(),
+            over: AtomicBool::default(),
+            watched: Mutex::new(watched),
         });
-        let arrivals = Arrivals::at(output);
-        Ok(Load { written, times, enough, writer: Some(writer), arrivals })
+        let (writer, watcher) = (shared.clone(), shared.clone());
+        let writer = thread::spawn(move || writer.write(source));
+        thread::spawn(move || watcher.watch());
+        Ok(Load { shared, writer: Some(writer) })
     }
 
     /// Waits until all that was written so far has arrived.
     pub fn flows(&mut self, limit: Duration) -> Result<()> {
-        self.arrived(self.written.load(Ordering::Relaxed), limit)
+        self.arrived(self.shared.written.load(Ordering::Relaxed), limit)
     }
 
     /// Waits until nothing has been late for a while, and what happened has had its effect. How
@@ -121,18 +137,18 @@ impl Load {
         limit: Duration,
         mut over: impl FnMut() -> Result<bool>,
     ) -> Result<Duration> {
-        let began = Instant::now();
-        let (mut late, mut steady, mut is_over) = (None, since, false);
+        let (mut from, mut is_over) = (Instant::now(), false);
+        let began = from;
         loop {
-            self.arrivals.look()?;
-            let now = Instant::now();
-            if self.lateness(now) > LATE {
-                (late, steady) = (Some(now), now);
-            }
+            let (now, watched) = (Instant::now(), self.shared.watched()?);
+            let late = watched.late.filter(|late| *late > since);
+            let before = watched.arrivals.before;
+            drop(watched);
             if !is_over {
                 is_over = over()?;
-                steady = steady.max(now);
+                from = now;
             }
+            let steady = late.map_or(from, |late| late.max(from));
             if is_over && now.saturating_duration_since(steady) >= STEADY {
                 return Ok(late.map_or(Duration::ZERO, |late| late.duration_since(since)));
             }
@@ -141,7 +157,7 @@ impl Load {
                     component: "the topology".to_owned(),
                     what: "everything flows".to_owned(),
                     limit,
-                    last: format!("line {} has not arrived", self.arrivals.before),
+                    last: format!("line {before} has not arrived"),
                     tail: String::new(),
                 });
             }
@@ -149,16 +165,21 @@ impl Load {
         }
     }
 
+    /// For how long a line was on its way at most since this was asked last.
+    pub fn longest(&self) -> Result<Duration> {
+        Ok(std::mem::take(&mut self.shared.watched()?.longest))
+    }
+
     /// What has become of the lines so far.
     pub fn account(&mut self, limit: Duration) -> Result<Account> {
-        let lines = self.written.load(Ordering::Relaxed);
+        let lines = self.shared.written.load(Ordering::Relaxed);
         self.arrived(lines, limit)?;
-        Ok(Account { lines, twice: self.arrivals.twice() })
+        Ok(Account { lines, twice: self.shared.watched()?.arrivals.twice() })
     }
 
     /// Ends it, and waits until the last line has arrived.
     pub fn end(mut self, limit: Duration) -> Result<Account> {
-        self.enough.store(true, Ordering::Relaxed);
+        self.shared.enough.store(true, Ordering::Relaxed);
         match self.writer.take().map(JoinHandle::join) {
             Some(Ok(written)) => written.map_err(file("write", "the input"))?,
             _ => return Err(Error::Host("the writer of lines has panicked".to_owned())),
@@ -166,26 +187,72 @@ impl Load {
         self.account(limit)
     }
 
-    /// For how long the oldest line that has not arrived is on its way.
-    fn lateness(&self, now: Instant) -> Duration {
-        let times = self.times.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let oldest = times.get(self.arrivals.before / BATCH);
-        oldest.map_or(Duration::ZERO, |at| now.saturating_duration_since(*at))
+    fn arrived(&mut self, lines: usize, limit: Duration) -> Result<()> {
+        Wait::new("the output", &format!("{lines} lines"), limit).until(|| {
+            let before = match self.shared.watched() {
+                Ok(watched) => watched.arrivals.before,
+                // What has failed does not come back: there is nothing to wait for.
+                Err(error) => return Ok(Err(error)),
+            };
+            if before >= lines { Ok(Ok(())) } else { Err(format!("line {before} is missing")) }
+        })?
+    }
+}
+
+impl Shared {
+    fn write(&self, mut source: File) -> std::io::Result<()> {
+        while !self.enough.load(Ordering::Relaxed) {
+            let from = self.written.load(Ordering::Relaxed);
+            let lines: String = (from..from + BATCH).map(|n| format!("line {n}\n")).collect();
+            source.write_all(lines.as_bytes())?;
+            self.times().push(Instant::now());
+            self.written.store(from + BATCH, Ordering::Relaxed);
+            thread::park_timeout(EVERY);
+        }
+        Ok(())
     }
 
-    fn arrived(&mut self, lines: usize, limit: Duration) -> Result<()> {
-        let arrivals = &mut self.arrivals;
-        Wait::new("the output", &format!("{lines} lines"), limit).until(|| {
-            arrivals.look().map_err(|error| error.to_string())?;
-            let before = arrivals.before;
-            if before >= lines { Ok(()) } else { Err(format!("line {before} is missing")) }
-        })
+    /// Sees lines arrive, also while somebody is busy with a fault.
+    fn watch(&self) {
+        while !self.over.load(Ordering::Relaxed) {
+            let Ok(mut watched) = self.watched() else { return };
+            let looked = watched.arrivals.look();
+            let now = Instant::now();
+            let age = self.lateness(watched.arrivals.before, now);
+            watched.longest = watched.longest.max(age);
+            if age > LATE {
+                watched.late = Some(now);
+            }
+            watched.failed = looked.err().map(|error| error.to_string());
+            drop(watched);
+            thread::park_timeout(LOOK);
+        }
+    }
+
+    /// For how long the oldest line that has not arrived is on its way.
+    fn lateness(&self, before: usize, now: Instant) -> Duration {
+        let oldest = self.times().get(before / BATCH).copied();
+        oldest.map_or(Duration::ZERO, |at| now.saturating_duration_since(at))
+    }
+
+    fn times(&self) -> MutexGuard<'_, Vec<Instant>> {
+        self.times.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was seen, unless somebody cannot see any more.
+    fn watched(&self) -> Result<MutexGuard<'_, Watched>> {
+        let watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        match watched.failed.clone() {
+            Some(error) => Err(Error::Host(error)),
+            None => Ok(watched),
+        }
     }
 }
 
 impl Drop for Load {
     fn drop(&mut self) {
-        self.enough.store(true, Ordering::Relaxed);
+        self.shared.enough.store(true, Ordering::Relaxed);
+        self.shared.over.store(true, Ordering::Relaxed);
     }
 }
 

@@ -39,6 +39,8 @@ pub(crate) struct Spec {
     pub(crate) path: String,
     /// Whether it passes packets on, as a node does for its pods.
     pub(crate) forwards: bool,
+    /// A directory that is a disk of its own, in memory.
+    pub(crate) disk: Option<String>,
     /// By name.
     pub(crate) daemons: BTreeMap<String, Daemon>,
 }

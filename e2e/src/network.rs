@@ -107,11 +107,9 @@ impl Troubled {
     }
 
     fn tables(&self, verb: &str, rule: &[String]) -> Result<()> {
-        let pid = machine::pid(self.node).map(|pid| pid.as_raw_nonzero().to_string());
-        let pid = pid.unwrap_or_default();
-        let mut command =
-            command::program("nsenter", &["--target", &pid, "--net", "iptables", "--wait"]);
-        run(command.args([verb, "FORWARD"]).args(rule))
+        let words = ["iptables", "--wait", verb, "FORWARD"].into_iter();
+        let all: Vec<&str> = words.chain(rule.iter().map(String::as_str)).collect();
+        inside(self.node, &all)
     }
 }
 
@@ -142,6 +140,14 @@ pub(crate) fn left() -> Vec<String> {
     all.filter(|link| std::path::Path::new("/sys/class/net").join(link).exists())
         .map(str::to_owned)
         .collect()
+}
+
+/// Runs something in the network of a machine.
+pub(crate) fn inside(machine: Machine, words: &[&str]) -> Result<()> {
+    let pid = machine::pid(machine).map(|pid| pid.as_raw_nonzero().to_string());
+    let pid = pid.unwrap_or_default();
+    let mut command = command::program("nsenter", &["--target", &pid, "--net"]);
+    run(command.args(words))
 }
 
 fn ip(args: &[&str]) -> Result<()> {

@@ -1,7 +1,7 @@
 //! A Kubernetes node: containerd, kubelet and kube-proxy on a machine of their own.
 
 use crate::{
-    Result,
+    Error, Result,
     binaries::{Binaries, make_directory},
     certificates::{Authority, Subject, write_secret},
     control_plane::{PKI, flags, path},
@@ -17,12 +17,23 @@ use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
 /// The directory behind the node's PersistentVolume, as the node sees it.
 pub(crate) const VOLUME: &str = "/var/lib/egret/volume";
 
+/// Where the kubelet keeps the files of pods, as the node sees it: a small disk of their own, so
+/// that it can be full.
+const KUBELET_PODS: &str = "/var/lib/kubelet/pods";
+
 const CONFIGURATION: &str = "/var/lib/egret/configuration";
 const SOCKET: &str = "/run/containerd/containerd.sock";
 
 /// The directory behind the PersistentVolume of a node, as the host sees it.
 pub fn volume(node: Machine) -> PathBuf {
     node.file(VOLUME)
+}
+
+/// The disk of a node's pods, as the host sees it.
+pub(crate) fn pods(node: Machine) -> Result<PathBuf> {
+    let pid = machine::pid(node).map(rustix::process::Pid::as_raw_nonzero);
+    let pid = pid.ok_or_else(|| Error::Host(format!("{} does not run", node.name())))?;
+    Ok(PathBuf::from(format!("/proc/{pid}/root{KUBELET_PODS}")))
 }
 
 /// Writes all that a node needs.
@@ -80,6 +91,7 @@ fn spec(node: Machine, binaries: &Binaries) -> Spec {
     Spec {
         path: path(binaries),
         forwards: true,
+        disk: Some(KUBELET_PODS.to_owned()),
         daemons: [
             ("containerd".to_owned(), containerd),
             ("kubelet".to_owned(), kubelet),

@@ -1,6 +1,9 @@
 //! Faults under load: what is done to a topology, how soon everything flows again, and what has
 //! become of every line.
 
+mod exhaustion;
+mod strangers;
+
 use crate::{
     Cluster, Deployed, Life, Namespace, Result,
     error::file,
@@ -49,7 +52,7 @@ const fn replacing(fault: Fault) -> Fault {
 }
 
 /// All of them, in the order in which they are inflicted.
-pub const FAULTS: [Fault; 14] = [
+pub const FAULTS: [Fault; 20] = [
     fault("an instance is killed with -9", 1, |patient| patient.kill(&["--component", "keep"])),
     fault("a stream manager is killed with -9", 3, |patient| {
         patient.kill(&["--listen", "--pod", "1"])
@@ -70,6 +73,20 @@ pub const FAULTS: [Fault; 14] = [
     long(fault("5 % of the packets between two nodes are lost for 20 s", 5, |patient| {
         patient.between(Trouble::Loss(5), 20)
     })),
+    long(fault("packets between two nodes take 50 ms longer for 20 s", 5, |patient| {
+        patient.delay(50, 20)
+    })),
+    long(fault("UDP buffers are 208 KiB, and both stream managers begin anew", 5, |patient| {
+        patient.small_buffers(20)
+    })),
+    long(fault("the disk that pods keep their state on is full for 20 s", 1, |patient| {
+        patient.full_disk(20)
+    })),
+    long(fault("an instance runs out of memory", 3, |patient| patient.out_of_memory())),
+    long(fault("strangers send garbage and half handshakes for 20 s", 1, |patient| {
+        patient.strangers(20)
+    })),
+    long(fault("all certificates are renewed, five times", 1, |patient| patient.renew())),
     fault("the operator is killed", 1, |patient| patient.kill_operator()),
     long(fault("etcd is away for 20 s", 1, |patient| patient.away("etcd", 20))),
     long(fault("the API server is away for 60 s", 1, |patient| patient.away("kube-apiserver", 60))),
@@ -85,6 +102,8 @@ pub struct Outcome {
     pub fault: Fault,
     /// How long after it everything flowed again; zero: nothing was ever late.
     pub back: Duration,
+    /// For how long a line was on its way at most.
+    pub longest: Duration,
     /// Lines that were written since the fault before; each has arrived.
     pub lines: usize,
     /// Lines that came twice since then.
@@ -116,6 +135,7 @@ pub fn inflict(
     let patient = Patient { cluster, topology };
     load.back(Instant::now(), PATIENCE, || Ok(true))?;
     let mut before = load.account(PATIENCE)?;
+    load.longest()?;
     for fault in faults {
         let pods = patient.topology.pods()?;
         let over = (fault.inflict)(&patient)?;
@@ -127,7 +147,8 @@ pub fn inflict(
         }
         patient.topology.condition("Ready", "True", PATIENCE)?;
         let (lines, twice) = (now.lines - before.lines, now.twice - before.twice);
-        told(&Outcome { fault, back, lines, twice, memory: patient.memory()? });
+        let (longest, memory) = (load.longest()?, patient.memory()?);
+        told(&Outcome { fault, back, longest, lines, twice, memory });
         before = now;
     }
     load.end(PATIENCE)
@@ -175,6 +196,14 @@ impl Patient<'_> {
 
     fn between(&self, trouble: Trouble, seconds: u64) -> Result<Instant> {
         let made = self.cluster.trouble(Machine::A, Machine::B, trouble)?;
+        wait::lasts(Duration::from_secs(seconds));
+        made.end()?;
+        Ok(Instant::now())
+    }
+
+    fn delay(&self, milliseconds: u64, seconds: u64) -> Result<Instant> {
+        let time = Duration::from_millis(milliseconds);
+        let made = self.cluster.delay(Machine::A, Machine::B, time)?;
         wait::lasts(Duration::from_secs(seconds));
         made.end()?;
         Ok(Instant::now())

@@ -46,6 +46,9 @@ pub struct RunOptions {
     /// Which of all pods of the topology its own is, so that its lives come after those of others
     #[arg(long, env = "EGRET_BIRTH", default_value_t = 0)]
     pub birth: u32,
+    /// What its last life died of, as its parent tells
+    #[arg(long, env = "EGRET_DIED_OF", hide = true)]
+    pub died_of: Option<String>,
     /// How long it has to end once it is asked to, in seconds; without it, it ends at once
     #[arg(long, env = "EGRET_GRACE_SECONDS")]
     pub grace: Option<u64>,

@@ -82,6 +82,7 @@ pub(crate) struct Dialer {
     uid: String,
     task: TaskId,
     pub(crate) incarnation: Incarnation,
+    died_of: Option<String>,
 }
 
 /// Runs one task to its end.
@@ -111,6 +112,7 @@ async fn compose(registry: Registry, options: &RunOptions) -> Result<Ended, Stri
         uid: options.uid.clone(),
         task: TaskId(options.task),
         incarnation: Incarnation::beginning(options.birth, wall_ms(), None),
+        died_of: options.died_of.clone(),
     };
     let grace = options.grace.map(|seconds| Terminate::listen(Duration::from_secs(seconds)));
     let mut terminate = grace.transpose().map_err(|error| format!("SIGTERM: {error}"))?;
@@ -271,6 +273,7 @@ impl Dialer {
             uid: self.uid.clone(),
             task: self.task,
             incarnation: self.incarnation,
+            died_of: self.died_of.clone(),
         };
         sender.send(&hello).await.map_err(unreachable)?;
         match receiver.recv().await.map_err(unreachable)? {

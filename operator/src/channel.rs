@@ -16,7 +16,7 @@ use egret_topology::{
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tokio::{sync::Notify, task::JoinHandle, time};
@@ -25,6 +25,8 @@ use tokio::{sync::Notify, task::JoinHandle, time};
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// Time to take a plan over. Who is silent gets it when the link is back.
 const PUSH_WITHIN: Duration = Duration::from_secs(10);
+/// Between two pushes of a plan that is refused.
+const PUSH_AGAIN: Duration = Duration::from_secs(5);
 /// Validity of the operator's own certificate: as long as the CA's. Its key lives beside that of
 /// the CA, in memory only, and is gone with this process.
 const VALID_FOR: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
@@ -106,21 +108,8 @@ impl Channel {
         // they say what was said of the plan before.
         kept.told = None;
         drop(kept);
-        let (fleet, shared) = (self.fleet.clone(), self.shared.clone());
-        tokio::spawn(async move {
-            let outcome = fleet.push(&pushed, PUSH_WITHIN).await;
-            let refused = outcome.failed.iter().find_map(|(pod, error)| match error {
-                Error::Refused { why, .. } => Some(format!("pod {pod}: {why}")),
-                _ => None,
-            });
-            let mut kept = shared.lock();
-            // An older plan's answer that comes late says nothing of the newest.
-            if kept.plan.as_ref().is_some_and(|plan| plan.plan().revision == revision) {
-                kept.refused = refused;
-            }
-            drop(kept);
-            shared.hurry.notify_one();
-        });
+        let (fleet, shared) = (self.fleet.clone(), Arc::downgrade(&self.shared));
+        tokio::spawn(push(fleet, shared, pushed, PUSH_AGAIN));
     }
 
     /// How often to ask.
@@ -168,6 +157,18 @@ impl Shared {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Keeps what was said of a plan. False: it is not the newest any more, of which an answer that
+    /// comes late says nothing.
+    fn answered(&self, revision: u64, refused: Option<String>) -> bool {
+        let mut kept = self.lock();
+        if kept.plan.as_ref().is_none_or(|newest| newest.plan().revision != revision) {
+            return false;
+        }
+        kept.refused = refused;
+        self.hurry.notify_one();
+        true
+    }
+
     /// Keeps answers. True if they say something new.
     fn keep(&self, answers: Answers) -> bool {
         let mut kept = self.lock();
@@ -188,6 +189,26 @@ fn now_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64
 }
 
+/// Pushes a plan, and again while somebody refuses it: a disk may be full for a while only.
+async fn push(fleet: Fleet, shared: Weak<Shared>, plan: Arc<PhysicalPlan>, again_in: Duration) {
+    loop {
+        let outcome = fleet.push(&plan, PUSH_WITHIN).await;
+        let refused = outcome.failed.iter().find_map(|(pod, error)| match error {
+            Error::Refused { why, .. } => Some(format!("pod {pod}: {why}")),
+            _ => None,
+        });
+        let again = refused.is_some();
+        {
+            let Some(shared) = shared.upgrade() else { return };
+            if !shared.answered(plan.revision, refused) || !again {
+                return;
+            }
+        }
+        // Whoever closes the channel meanwhile does not wait for this.
+        time::sleep(again_in).await;
+    }
+}
+
 async fn ask(fleet: Fleet, shared: Arc<Shared>, wake: impl Fn()) {
     loop {
         let statuses = fleet.statuses(ANSWER_WITHIN).await;
@@ -204,3 +225,6 @@ async fn ask(fleet: Fleet, shared: Arc<Shared>, wake: impl Fn()) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,10 @@
 //! nothing beside it is disturbed. Output is inherited: it is the container's log. Whatever the
 //! child leaves behind is killed and buried before the next life.
 
-use crate::respawn::{End, Respawn};
+use crate::{
+    memory,
+    respawn::{End, Respawn},
+};
 use rustix::process::{
     Pid, Signal, WaitOptions, WaitStatus, kill_process, kill_process_group, wait,
 };
@@ -21,9 +24,15 @@ use tokio::{
     time,
 };
 
+/// Behind the signal, if the kernel has sent it.
+const OUT_OF_MEMORY: &str = ": its container is out of memory (resources.limits.memory)";
+
 /// A life that lasted this long has worked: its end is no part of a crash loop. As long as the
 /// longest pause between two lives.
 const WORKED: Duration = crate::respawn::LAST;
+
+/// What the child is told that a signal has ended the life before with.
+pub const DIED_OF: &str = "EGRET_DIED_OF";
 
 /// What a shell adds to the number of the signal that ended a process.
 const SIGNALLED: i32 = 128;
@@ -57,7 +66,8 @@ pub fn again(name: &str, logging: crate::Logging) -> ExitCode {
 pub fn run(name: &str, program: &Path, args: &[OsString]) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let code = runtime.and_then(|runtime| {
-        let mut parent = Init { name, program, args, respawn: Respawn::default(), ending: false };
+        let mut parent =
+            Init { name, program, args, respawn: Respawn::default(), ending: false, died_of: None };
         runtime.block_on(parent.lives())
     });
     match code {
@@ -76,6 +86,8 @@ struct Init<'a> {
     respawn: Respawn,
     /// Somebody has asked to end.
     ending: bool,
+    /// What the last life died of, if a signal has ended it.
+    died_of: Option<String>,
 }
 
 /// The signals that a parent passes on, and the one that tells of dead children.
@@ -119,10 +131,15 @@ impl Init<'_> {
         let mut signals = Signals::listen()?;
         loop {
             let began = Instant::now();
-            let (code, killed, words) = match self.spawn() {
+            let short = memory::kills();
+            let (code, killed, mut words) = match self.spawn() {
                 Ok(child) => self.live(child, &mut signals).await?,
                 Err(error) => (crate::Exit::Failed.code().into(), false, error.to_string()),
             };
+            if killed && memory::kills() > short {
+                words.push_str(OUT_OF_MEMORY);
+            }
+            self.died_of = (code > SIGNALLED).then(|| words.clone());
             let end = match () {
                 () if code == 0 || self.ending => End::Planned,
                 () if code == i32::from(crate::Exit::Again.code()) => End::Again,
@@ -147,7 +164,10 @@ impl Init<'_> {
 
     fn spawn(&self) -> io::Result<Pid> {
         // A group of its own, so that what it leaves behind can be found.
-        let child = Command::new(self.program).args(self.args).process_group(0).spawn()?;
+        let mut command = Command::new(self.program);
+        command.args(self.args).process_group(0).env_remove(DIED_OF);
+        command.envs(self.died_of.iter().map(|words| (DIED_OF, words)));
+        let child = command.spawn()?;
         let pid = Pid::from_raw(child.id().cast_signed());
         pid.ok_or_else(|| io::Error::other("the child was spawned without a process id"))
     }

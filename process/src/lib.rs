@@ -13,6 +13,7 @@ pub mod exit;
 pub mod file;
 pub mod init;
 pub mod logging;
+mod memory;
 pub mod metrics;
 pub mod orphan;
 pub mod parent;

@@ -87,6 +87,24 @@ fn a_killed_child_comes_back_and_an_end_as_planned_is_the_end() {
 }
 
 #[test]
+fn a_life_is_told_which_signal_ended_the_one_before() {
+    let test = "a_life_is_told_which_signal_ended_the_one_before";
+    if play() {
+        return;
+    }
+    let script = "trap 'exit 0' USR1; echo; echo pid=$$; echo died=$EGRET_DIED_OF; \
+                  while :; do sleep 0.05; done";
+    let mut parent = Parent::of(test, script);
+    let first = parent.says("pid");
+    assert_eq!(parent.says("died"), "");
+    parent.signal("-KILL", &first);
+    assert_eq!(parent.says("died"), "signal 9");
+    let id = parent.process.id().to_string();
+    parent.signal("-USR1", &id);
+    assert_eq!(parent.ends(), 0);
+}
+
+#[test]
 fn after_a_request_to_end_the_child_is_not_spawned_again() {
     let test = "after_a_request_to_end_the_child_is_not_spawned_again";
     if play() {

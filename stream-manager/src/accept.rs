@@ -11,6 +11,7 @@ pub(crate) async fn run(manager: Rc<Manager>) {
     while let Some(connecting) = manager.endpoint.accept().await {
         if greeting.get() >= limits::GREETING {
             // Dropping it refuses the link; whoever means it comes again.
+            crate::manager::bump(&manager.tally.refused);
             continue;
         }
         greeting.set(greeting.get() + 1);
@@ -23,7 +24,10 @@ pub(crate) async fn run(manager: Rc<Manager>) {
                     crate::manager::bump(&manager.tally.refused);
                     tracing::warn!("link refused: {error}");
                 }
-                Err(_) => tracing::debug!("a link took too long to shake hands"),
+                Err(_) => {
+                    crate::manager::bump(&manager.tally.refused);
+                    tracing::debug!("a link took too long to shake hands");
+                }
             }
         });
     }

@@ -28,9 +28,9 @@ pub(crate) async fn serve(
     greeted: Greeted,
 ) {
     let hello = timeout(limits::HELLO, hello(connection)).await;
-    let (sender, mut receiver, incarnation) = match hello {
+    let (sender, mut receiver, incarnation, died_of) = match hello {
         Ok(Ok((sender, receiver, hello))) => match check(&hello, manager, task) {
-            Ok(incarnation) => (sender, receiver, incarnation),
+            Ok(incarnation) => (sender, receiver, incarnation, died_of(hello)),
             Err(why) => return refuse(manager, connection, from, sender, why, None).await,
         },
         Ok(Err(error)) => return manager.control_failed(from, connection, &error),
@@ -51,6 +51,9 @@ pub(crate) async fn serve(
             return refuse(manager, connection, from, sender, why.to_string(), newest).await;
         }
     };
+    if let Some(why) = died_of {
+        manager.told_of_death(task, incarnation, &why);
+    }
     register(manager, connection, sender, task, incarnation, up);
     spawn_local(reader::accept(manager.clone(), up.link, connection.clone(), from.clone()));
     converse(manager, connection, from, (task, up.link), &mut receiver).await;
@@ -86,6 +89,13 @@ fn check(hello: &FromInstance, manager: &Manager, task: TaskId) -> Result<Incarn
         }
         FromInstance::Hello { incarnation, .. } => Ok(*incarnation),
         _ => Err("its first message is no hello".into()),
+    }
+}
+
+fn died_of(hello: FromInstance) -> Option<String> {
+    match hello {
+        FromInstance::Hello { died_of, .. } => died_of,
+        _ => None,
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
 };
 use egret_flow::Link;
 use egret_topology::{
-    id::{PodId, TaskId},
+    id::{Incarnation, PodId, TaskId},
     positions::Positions,
 };
 use egret_wire::{
@@ -144,6 +144,13 @@ impl Manager {
             tracing::warn!(task = task.0, "the task has crashed: {error}");
             self.crashed(task, Told::ByParent, error);
         }
+    }
+
+    /// A life of a task was ended by a signal, as the next one says when it registers.
+    pub(crate) fn told_of_death(&self, task: TaskId, next: Incarnation, why: &str) {
+        tracing::warn!(task = task.0, "the last life of the task has ended: {why}");
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.with_totals(task, |totals| totals.died(next, since.as_millis() as u64, why));
     }
 
     /// A life of a task has ended by itself.

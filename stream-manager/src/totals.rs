@@ -136,6 +136,13 @@ impl TaskTotals {
         self.error = Some(error);
     }
 
+    /// The life before `next` was ended by a signal. It is said again whenever that one links up.
+    pub(crate) fn died(&mut self, next: Incarnation, at_ms: u64, why: &str) {
+        if self.incarnation != Some(next) {
+            self.errors.note(Told::ByParent, at_ms, self.restarts, why);
+        }
+    }
+
     /// The sums over all lives.
     pub(crate) fn total(&self) -> TaskReport {
         let mut live = self.live.clone();
@@ -313,6 +320,21 @@ mod tests {
         assert_eq!(totals.registered(Incarnation(1)), 0);
         totals.reported(report(10, 10, 0));
         assert_eq!((totals.total().roots.acked, totals.total().roots.failed), (10, 0));
+    }
+
+    #[test]
+    fn a_death_is_told_once_by_the_life_that_follows() {
+        let mut totals = TaskTotals::default();
+        totals.registered(Incarnation(1));
+        for _ in 0..2 {
+            totals.died(Incarnation(2), 5, "signal 9");
+            totals.registered(Incarnation(2));
+            totals.disconnected();
+        }
+        let told: Vec<(&str, u32)> =
+            totals.errors.kept().map(|error| (error.text.as_str(), error.times)).collect();
+        assert_eq!(told, [("signal 9", 1)]);
+        assert_eq!(totals.status(TaskId(0)).error, None, "a kill is no error of the component");
     }
 
     #[test]

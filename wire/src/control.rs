@@ -38,6 +38,9 @@ pub enum FromInstance {
         task: TaskId,
         /// The life of that task.
         incarnation: Incarnation,
+        /// What the life before died of, if a signal has ended it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        died_of: Option<String>,
     },
     /// Counters since the start of this incarnation.
     Report(Box<TaskReport>),

@@ -12,8 +12,15 @@ use egret_wire::{
     control::{ALPN_CONTROL, ALPN_INSTANCE, ALPN_PEER},
     limits::VERSION,
 };
+use rcgen::{
+    CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair,
+    date_time_ymd,
+};
 use serde_json::Value;
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -156,7 +163,7 @@ spec:
 }
 
 #[tokio::test]
-async fn a_certificate_of_another_authority_opens_no_link() {
+async fn a_certificate_of_another_authority_or_one_that_has_ended_opens_no_link() {
     let Some(cluster) = Cluster::own_with_operator_for_test() else { return };
     let namespace = Namespace::new(&cluster, "forged").unwrap();
     let topology = running(&namespace, "t");
@@ -177,10 +184,43 @@ async fn a_certificate_of_another_authority_opens_no_link() {
         let answer = hello(address, &uid, &pem, alpn).await;
         assert!(answer.is_err(), "{identity} is answered {answer:?}");
     }
-    let refused = "egret_links_closed_total{topology=\"t\",pod=\"0\",reason=\"refused\"} 3";
+    let operator = Identity::Operator { uid: uid.clone() };
+    for (ended, wanted) in [(true, false), (false, true)] {
+        let pem = issued(&cluster, &operator, &ca, ended);
+        let answer = hello(address, &uid, &pem, ALPN_CONTROL).await;
+        assert_eq!(answer.is_ok(), wanted, "ended: {ended}, and it is answered {answer:?}");
+    }
+    let refused = "egret_links_closed_total{topology=\"t\",pod=\"0\",reason=\"refused\"} 4";
     let metrics = topology.pods().unwrap()[0].metrics().unwrap();
     let told = metrics.lines().find(|line| line.starts_with("egret_links_closed_total"));
     assert!(metrics.lines().any(|line| line == refused), "{told:?}");
+}
+
+/// A certificate of the right authority that has ended an hour ago, or ends in an hour.
+fn issued(cluster: &Cluster, identity: &Identity, ca: &str, ended: bool) -> Pem {
+    let uid = identity.uid();
+    let secrets = ["get", "secrets", "--output=json"];
+    let secrets: Value =
+        serde_json::from_str(&cluster.operator_kubectl(&secrets).unwrap()).unwrap();
+    let of = |secret: &&Value| secret["metadata"]["name"].as_str().unwrap().contains(uid);
+    let secret = secrets["items"].as_array().unwrap().iter().find(of).unwrap();
+    let data = secret["data"].as_object().unwrap();
+    let key = data.iter().find(|(name, _)| name.contains("key")).unwrap().1.as_str().unwrap();
+    let key = String::from_utf8(STANDARD.decode(key).unwrap()).unwrap();
+    let mut issuer = CertificateParams::default();
+    issuer.distinguished_name = DistinguishedName::new();
+    issuer.distinguished_name.push(DnType::CommonName, format!("egret {uid}"));
+    let issuer = Issuer::new(issuer, KeyPair::from_pem(&key).unwrap());
+    let hour = Duration::from_secs(3600);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let mut leaf = CertificateParams::new(vec![identity.to_dns()]).unwrap();
+    leaf.not_before = date_time_ymd(1970, 1, 1) + now - 2 * hour;
+    let end = if ended { now - hour } else { now + hour };
+    leaf.not_after = date_time_ymd(1970, 1, 1) + end;
+    leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    let own = KeyPair::generate().unwrap();
+    let cert = leaf.signed_by(&own, &issuer).unwrap().pem();
+    Pem { ca: ca.to_owned(), cert, key: own.serialize_pem() }
 }
 
 /// What a stream manager answers to somebody with these credentials.

@@ -55,7 +55,9 @@ impl Instance {
         let (endpoint, connection) = pods.dial(pod, &identity, ALPN_INSTANCE).await;
         let (mut control, mut messages) = control::open(&connection).await.unwrap();
         let (uid, incarnation) = (UID.to_owned(), Incarnation(life));
-        let hello = FromInstance::Hello { version: VERSION, uid, task: TaskId(said), incarnation };
+        let (version, task_said) = (VERSION, TaskId(said));
+        let hello =
+            FromInstance::Hello { version, uid, task: task_said, incarnation, died_of: None };
         control.send(&hello).await.unwrap();
         let answer = timeout(PATIENCE, messages.recv()).await.unwrap().unwrap().unwrap();
         let (sender, frames) = mpsc::unbounded_channel();

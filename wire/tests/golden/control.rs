@@ -125,8 +125,19 @@ fn who_holds_json() -> String {
 fn messages_of_an_instance_keep_their_json() {
     let (version, uid, task) = (1, "u-1".to_owned(), TaskId(1));
     is(
-        FromInstance::Hello { version, uid, task, incarnation: Incarnation(7) },
+        FromInstance::Hello {
+            version,
+            uid: uid.clone(),
+            task,
+            incarnation: Incarnation(7),
+            died_of: None,
+        },
         r#"{"type":"hello","version":1,"uid":"u-1","task":1,"incarnation":7}"#,
+    );
+    let died_of = Some("signal 9".to_owned());
+    is(
+        FromInstance::Hello { version, uid, task, incarnation: Incarnation(8), died_of },
+        r#"{"type":"hello","version":1,"uid":"u-1","task":1,"incarnation":8,"diedOf":"signal 9"}"#,
     );
     is(
         FromInstance::Positions { splits: splits() },

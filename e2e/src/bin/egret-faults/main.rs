@@ -6,8 +6,9 @@ mod record;
 
 use clap::Parser;
 use egret_e2e::{
-    Cluster, Error, Result,
+    Cluster, Error, Result, crowd,
     resilience::{FAULTS, Fault, Outcome, inflict},
+    rollouts::kill_in_rollouts,
 };
 use order::Rounds;
 use page::Part;
@@ -30,11 +31,23 @@ struct Arguments {
     #[arg(long, value_name = "WORDS")]
     only: Option<String>,
 
+    /// None whose words contain this.
+    #[arg(long, value_name = "WORDS")]
+    except: Option<String>,
+
     /// Inflict them again and again, in any order, until they have lasted so many minutes in all.
     #[arg(long, value_name = "MINUTES")]
     soak: Option<u64>,
 
-    /// What the order of a soak follows from.
+    /// Kill the operator in the midst of so many rollouts instead.
+    #[arg(long, value_name = "TIMES", conflicts_with = "soak")]
+    rollouts: Option<usize>,
+
+    /// Run 200 tasks, plan 2,000, and apply 10,000 resources that are refused instead.
+    #[arg(long, conflicts_with_all = ["soak", "rollouts"])]
+    crowd: bool,
+
+    /// What the order of a soak, and the moments of deaths, follow from.
     #[arg(long, default_value_t = 1)]
     seed: u64,
 
@@ -60,24 +73,56 @@ fn main() -> ExitCode {
 
 /// Whether everything was in time.
 fn run(arguments: &Arguments) -> Result<bool> {
-    let wanted = |fault: &Fault| {
-        let named = arguments.only.as_ref().is_none_or(|words| fault.what.contains(words));
-        named && (arguments.long || !fault.long)
-    };
-    let faults: Vec<Fault> = FAULTS.into_iter().filter(wanted).collect();
-    if faults.is_empty() {
-        let why = "no fault has these words; some of them take minutes, and want --long".into();
-        return Err(Error::Host(why));
-    }
-    let (part, text, good) = match arguments.soak {
-        None => once(faults)?,
-        Some(minutes) => soak(arguments, faults, Duration::from_secs(minutes * 60))?,
+    let (part, text, good) = match (arguments.rollouts, arguments.crowd) {
+        (Some(times), _) => rollouts(times, arguments.seed)?,
+        (None, true) => crowd(arguments.seed)?,
+        (None, false) => faults(arguments)?,
     };
     println!("{text}");
     if let Some(page) = &arguments.page {
         part.write(page, &text)?;
     }
     Ok(good)
+}
+
+/// The operator is killed in rollouts.
+fn rollouts(times: usize, seed: u64) -> Result<(Part, String, bool)> {
+    let cluster = Cluster::with_operator()?;
+    let mut all = Vec::new();
+    let account = kill_in_rollouts(&cluster, times, seed, |rollout| {
+        println!("{rollout:?}");
+        all.push(rollout.clone());
+    })?;
+    Ok((Part::Rollouts, page::rollouts(&all, account, seed), true))
+}
+
+/// Much at once.
+fn crowd(seed: u64) -> Result<(Part, String, bool)> {
+    let cluster = Cluster::with_operator()?;
+    let mut figures = Vec::new();
+    let good = crowd::crowd(&cluster, seed, |what, value| {
+        println!("{what}: {value}");
+        figures.push((what.to_owned(), value));
+    })?;
+    Ok((Part::Crowd, page::figures(&figures), good))
+}
+
+/// Faults, once or again and again.
+fn faults(arguments: &Arguments) -> Result<(Part, String, bool)> {
+    let wanted = |fault: &Fault| {
+        let named = arguments.only.as_ref().is_none_or(|words| fault.what.contains(words));
+        let excepted = arguments.except.as_ref().is_some_and(|words| fault.what.contains(words));
+        named && !excepted && (arguments.long || !fault.long)
+    };
+    let faults: Vec<Fault> = FAULTS.into_iter().filter(wanted).collect();
+    if faults.is_empty() {
+        let why = "no fault has these words; some of them take minutes, and want --long".into();
+        return Err(Error::Host(why));
+    }
+    match arguments.soak {
+        None => once(faults),
+        Some(minutes) => soak(arguments, faults, Duration::from_secs(minutes * 60)),
+    }
 }
 
 /// Each fault once.

@@ -1,34 +1,27 @@
 //! The order of a soak: every fault once in each round, and no two rounds alike.
 
-use egret_e2e::resilience::Fault;
+use egret_e2e::{random::Random, resilience::Fault};
 
 /// Round after round, without an end.
 pub(crate) struct Rounds {
     faults: Vec<Fault>,
     /// Where the round is.
     at: usize,
-    seed: u64,
+    random: Random,
 }
 
 impl Rounds {
     /// All of `faults` again and again; the same seed gives the same order.
     pub(crate) fn new(faults: Vec<Fault>, seed: u64) -> Rounds {
-        Rounds { at: faults.len(), faults, seed }
+        Rounds { at: faults.len(), faults, random: Random::new(seed) }
     }
 
     /// Fisher and Yates' shuffle.
     fn shuffle(&mut self) {
         for last in (1..self.faults.len()).rev() {
-            let other = self.random() % (last + 1);
+            let other = self.random.below(last as u64 + 1) as usize;
             self.faults.swap(last, other);
         }
-    }
-
-    /// Knuth's MMIX generator; its upper bits are the better ones.
-    fn random(&mut self) -> usize {
-        const FACTOR: u64 = 6_364_136_223_846_793_005;
-        self.seed = self.seed.wrapping_mul(FACTOR).wrapping_add(1_442_695_040_888_963_407);
-        (self.seed >> 33) as usize
     }
 }
 

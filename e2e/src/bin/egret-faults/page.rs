@@ -1,8 +1,8 @@
 //! Tables of what came of faults, and the page that they stand on.
 
 use crate::record::{self, Record};
-use egret_e2e::{Error, Result, load::Account};
-use std::{collections::BTreeMap, fmt::Write, fs, io, path::Path};
+use egret_e2e::{Error, Result, load::Account, rollouts::Rollout};
+use std::{collections::BTreeMap, fmt::Write, fs, io, path::Path, time::Duration};
 
 /// A part of the page: between its marks, this program writes.
 pub(crate) enum Part {
@@ -10,6 +10,10 @@ pub(crate) enum Part {
     Once,
     /// All of them again and again.
     Soak,
+    /// The operator killed in rollouts.
+    Rollouts,
+    /// Many tasks, and many resources that are refused.
+    Crowd,
 }
 
 /// Ends every part.
@@ -20,6 +24,8 @@ impl Part {
         match self {
             Part::Once => "<!-- written by egret-faults -->",
             Part::Soak => "<!-- written by egret-faults --soak -->",
+            Part::Rollouts => "<!-- written by egret-faults --rollouts -->",
+            Part::Crowd => "<!-- written by egret-faults --crowd -->",
         }
     }
 
@@ -44,8 +50,8 @@ impl Part {
 /// A line for each fault.
 pub(crate) fn table(records: &[Record], account: Account) -> String {
     let mut table = "\
-| fault | everything flows again within | measured | lines twice | memory of a pod |\n\
-| --- | --- | --- | --- | --- |\n"
+| fault | everything flows again within | measured | a line took at most | lines twice | \
+memory of a pod |\n| --- | --- | --- | --- | --- | --- |\n"
         .to_owned();
     for record in records {
         let _ = writeln!(table, "{}", row(record));
@@ -59,7 +65,8 @@ pub(crate) fn table(records: &[Record], account: Account) -> String {
 pub(crate) fn row(record: &Record) -> String {
     let Record { fault, within_seconds: within, twice, .. } = record;
     let (back, memory) = (late(record.back_seconds), record.memory_bytes / 1_000_000);
-    format!("| {fault} | {within} s | {back} | {twice} | {memory} MB |")
+    let longest = record.longest_seconds;
+    format!("| {fault} | {within} s | {back} | {longest:.1} s | {twice} | {memory} MB |")
 }
 
 /// What came of a soak: a line for each kind of fault, and its sums.
@@ -96,6 +103,31 @@ pub(crate) fn summary(records: &[Record], seed: u64) -> String {
         first / 1_000_000,
         last / 1_000_000,
     )
+}
+
+/// A line for each rollout in whose midst the operator was killed.
+pub(crate) fn rollouts(rollouts: &[Rollout], account: Account, seed: u64) -> String {
+    let mut table = "\
+| what changed | the operator was killed after | the rollout took | a line took at most | \
+lines twice |\n| --- | --- | --- | --- | --- |\n"
+        .to_owned();
+    for rollout in rollouts {
+        let Rollout { what, killed_after, took, longest, twice } = rollout;
+        let [killed, took, longest] = [killed_after, took, longest].map(Duration::as_secs_f64);
+        let _ =
+            writeln!(table, "| {what} | {killed:.1} s | {took:.1} s | {longest:.1} s | {twice} |");
+    }
+    let Account { lines, twice } = account;
+    format!(
+        "{table}\nSeed {seed}. {lines} lines were written meanwhile; each has arrived, {twice} \
+         arrivals were second ones."
+    )
+}
+
+/// A line for each figure.
+pub(crate) fn figures(figures: &[(String, String)]) -> String {
+    let lines = figures.iter().map(|(what, value)| format!("| {what} | {value} |\n"));
+    format!("| what | measured |\n| --- | --- |\n{}", lines.collect::<String>())
 }
 
 fn late(seconds: f64) -> String {

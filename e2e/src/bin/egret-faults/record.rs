@@ -19,6 +19,9 @@ pub(crate) struct Record {
     pub(crate) within_seconds: u64,
     /// How long after the fault everything did. Zero: nothing was ever late.
     pub(crate) back_seconds: f64,
+    /// For how long a line was on its way at most.
+    #[serde(default)]
+    pub(crate) longest_seconds: f64,
     /// Lines written since the fault before; all of them have arrived.
     pub(crate) lines: usize,
     /// Lines that came twice since then.
@@ -36,6 +39,7 @@ impl Record {
             fault: outcome.fault.what.to_owned(),
             within_seconds: outcome.fault.within.as_secs(),
             back_seconds: outcome.back.as_secs_f64(),
+            longest_seconds: outcome.longest.as_secs_f64(),
             lines: outcome.lines,
             twice: outcome.twice,
             memory_bytes: outcome.memory,
@@ -139,6 +143,7 @@ pub(crate) mod tests {
             fault: fault.to_owned(),
             within_seconds: 3,
             back_seconds,
+            longest_seconds: 0.5,
             lines: 2000,
             twice: 1,
             memory_bytes: megabytes * 1_000_000,
