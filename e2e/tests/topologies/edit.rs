@@ -1,9 +1,6 @@
 //! Tasks and components that are added and removed under load: every line arrives once, and pods
 //! whose own tasks do not change stay.
 
-// Also in the fixtures, which clippy does not take for tests.
-#![allow(clippy::unwrap_used)]
-
 use egret_e2e::{
     Cluster, Deployed, Life, Namespace, condition,
     layout::Machine,

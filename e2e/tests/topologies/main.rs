@@ -9,6 +9,7 @@ mod broken;
 mod cli;
 #[path = "../../../cli/tests/local/collector.rs"]
 mod collector;
+mod edit;
 #[path = "../host/egret.rs"]
 mod egret;
 mod lifecycle;
