@@ -3,16 +3,15 @@
 use crate::{LIFE, WORDS, by_word, plan, words};
 use divan::{Bencher, counter::ItemsCount};
 use egret_core::emitter::Emitter;
-use egret_sdk::{DEFAULT_STREAM, Emission, Encoded, Origin, Registry, Root, TaskId};
+use egret_sdk::{DEFAULT_STREAM, Emission, Encoded, Groupings, Origin, Root, TaskId};
 use egret_topology::grouping::Grouping;
 use egret_wire::data::RootId;
 
 fn emit(bencher: Bencher<'_, '_>, tasks: u32, grouping: Grouping) {
     let words = words();
     let plan = plan(tasks, grouping);
-    let registry = Registry::new();
-    let mut emitter =
-        Emitter::new(&plan, TaskId(0), LIFE, &registry).expect("it needs no custom grouping");
+    let mut emitter = Emitter::new(&plan, TaskId(0), LIFE, &Groupings::default())
+        .expect("it needs no custom grouping");
     let (mut seq, mut frames) = (0, Vec::new());
     bencher.counter(ItemsCount::new(WORDS)).bench_local(|| {
         for word in &words {
