@@ -278,7 +278,9 @@ fn a_rolling_change_is_progress_until_it_rests() {
 fn other_tasks_are_progress_until_their_pods_have_not_started_for_long() {
     let with = |edit: Edit| {
         let record = Record { edit: Some(edit), ..record(Stage::Live) };
-        let status = told(|report| report.record = Some(&record));
+        let (pods, flow) = ([pod()], linked());
+        let status =
+            status(&Report { record: Some(&record), pods: &pods, flow: Some(&flow), ..report() });
         let of = |kind: &str| short(&status, kind);
         (of(READY), of(PROGRESSING))
     };
