@@ -108,7 +108,7 @@ pub struct LogicalComponent {
     pub tick_ms: Option<u64>,
     /// Roots per second at most, of spouts.
     pub max_rate: Option<u32>,
-    /// Failed tries after which a root becomes a dead letter, of spouts; none: it is tried for ever.
+    /// Failed tries after which a root is a dead letter, of spouts; none: it is tried for ever.
     pub max_tries: Option<u32>,
     /// Its processes start anew when this is another text.
     pub restarted_at: Option<String>,

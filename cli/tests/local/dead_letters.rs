@@ -5,7 +5,7 @@ use crate::run::{Ended, Run, dir_with, trouble};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-/// `lines` → `trouble` → `out`, in two pods; dead letters of `lines` go to `dead`, if it is there.
+/// `lines` → `trouble` → `out`, in two pods; dead letters of `lines` go to `dead`, if it is.
 /// `%` stands for the config of `trouble`, `TRIES` for what the spout says besides.
 const LINE: &str = "
 apiVersion: egret.dev/v1alpha1
@@ -20,7 +20,7 @@ spec:
   - {name: out, component: file, config: {path: DIR/out}, inputs: [{from: trouble}]}
 ";
 
-const DEAD: &str = "\
+const DEAD: &str = "
   - name: dead
     component: file
     config: {path: DIR/dead, format: json}

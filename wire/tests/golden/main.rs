@@ -6,6 +6,7 @@
 mod control;
 mod edges;
 mod frames;
+mod poisoned;
 mod values;
 
 /// Bytes in hex, as the document writes them.
