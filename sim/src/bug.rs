@@ -60,8 +60,8 @@ pub enum Bug {
     DrainEarly,
     /// A pod that takes the place of another is not told where the input stands.
     ForgetHandOver,
-    /// A task that may end works on.
-    WorkOn,
+    /// A pod takes the place of another whose tasks work on.
+    TakeOverEarly,
     /// Spouts are not told to go on when a change is over.
     KeepHolding,
     /// Stream managers let nobody go on when there is no operator.
@@ -97,7 +97,7 @@ impl Bug {
         Bug::SilentLoss,
         Bug::DrainEarly,
         Bug::ForgetHandOver,
-        Bug::WorkOn,
+        Bug::TakeOverEarly,
         Bug::KeepHolding,
         Bug::HoldForEver,
     ];
@@ -128,7 +128,7 @@ impl Bug {
             Bug::ReuseLife | Bug::FencedWrites => Invariant::Identity,
             Bug::LoseLatency => Invariant::Totals,
             Bug::DrainEarly | Bug::ForgetHandOver => Invariant::NoReplay,
-            Bug::WorkOn => Invariant::OneReader,
+            Bug::TakeOverEarly => Invariant::OneReader,
             Bug::HoldForEver => Invariant::HoldEnds,
         }
     }

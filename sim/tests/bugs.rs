@@ -7,12 +7,17 @@ const SEEDS: u64 = 80;
 
 /// The bug must break its invariant in some seed, which holds without it.
 fn is_noticed(bug: Bug, stall: bool) {
+    is_noticed_from(0, bug, stall);
+}
+
+/// The same among later seeds, for what few of them meet.
+fn is_noticed_from(first: u64, bug: Bug, stall: bool) {
     let options = Options { bug: Some(bug), stall, ..Options::default() };
     let breaks = |seed: &u64| {
         let found = run_with(*seed, options).violation;
         found.is_some_and(|violation| violation.invariant == bug.breaks())
     };
-    let seed = (0..SEEDS).find(breaks);
+    let seed = (first..first + SEEDS).find(breaks);
     let seed = seed.unwrap_or_else(|| panic!("{bug:?} never breaks {:?}", bug.breaks()));
     let without = run_with(seed, Options { bug: None, ..options });
     assert_eq!(without.violation, None, "seed {seed} fails without {bug:?}");
@@ -150,7 +155,7 @@ fn a_pod_that_is_not_told_where_the_input_stands_is_noticed() {
 
 #[test]
 fn a_task_that_reads_on_beside_its_successor_is_noticed() {
-    is_noticed(Bug::WorkOn, false);
+    is_noticed(Bug::TakeOverEarly, false);
 }
 
 #[test]
@@ -160,7 +165,7 @@ fn spouts_that_nobody_lets_go_on_are_noticed() {
 
 #[test]
 fn spouts_that_hold_back_for_an_operator_that_is_gone_are_noticed() {
-    is_noticed(Bug::HoldForEver, false);
+    is_noticed_from(215, Bug::HoldForEver, false);
 }
 
 #[test]

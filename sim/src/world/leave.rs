@@ -64,9 +64,6 @@ impl World {
 
     /// One that was asked to end looks whether it may.
     pub(super) fn may_end(&mut self, process: usize) {
-        if self.scenario.bug == Some(Bug::WorkOn) {
-            return;
-        }
         let p = &mut self.processes[process];
         let (Some(asked), Some(plan)) = (p.asked, &p.said) else { return };
         if !p.alive || p.closing || p.halves.is_none() {

@@ -66,7 +66,8 @@ impl World {
     fn places(&self, operator: &Operator) -> Vec<usize> {
         let at = |(at, home): (usize, &usize)| {
             let starts = self.pods[*home].started;
-            if starts && !self.hands_over(operator, PodId(at as u32)) {
+            let early = self.scenario.bug == Some(Bug::TakeOverEarly);
+            if starts && (early || !self.hands_over(operator, PodId(at as u32))) {
                 *home
             } else {
                 self.place[at]
