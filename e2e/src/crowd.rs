@@ -190,11 +190,11 @@ fn enemy(n: usize, random: &mut Random) -> String {
 fn spec(pods: usize, filters: usize, counts: usize) -> String {
     let small = "resources: {requests: {cpu: 1m, memory: 8Mi}, limits: {memory: 64Mi}}";
     format!(
-        "pods: {pods}\ndeletionPolicy: Immediate\nspouts:\n- name: words\n  parallelism: {filters}\n  \
-         config: {{rate: 4000}}\n  {small}\nbolts:\n- name: keep\n  component: filter\n  \
-         parallelism: {counts}\n  inputs: [{{from: words}}]\n  {small}\n- name: count\n  \
-         parallelism: {counts}\n  inputs: [{{from: keep, grouping: Fields, fields: [word]}}]\n  \
-         {small}\n"
+        "pods: {pods}\ndeletionPolicy: Immediate\nspouts:\n- name: words\n  \
+         parallelism: {filters}\n  config: {{rate: 4000}}\n  {small}\nbolts:\n\
+         - name: keep\n  component: filter\n  parallelism: {counts}\n  \
+         inputs: [{{from: words}}]\n  {small}\n- name: count\n  parallelism: {counts}\n  \
+         inputs: [{{from: keep, grouping: Fields, fields: [word]}}]\n  {small}\n"
     )
 }
 
