@@ -10,7 +10,6 @@ use crate::{
     wait::Wait,
 };
 use std::{
-    fmt::Write,
     fs,
     time::{Duration, Instant},
 };
@@ -162,40 +161,40 @@ fn refused(namespace: &Namespace, all: usize) -> Result<bool> {
 /// A resource that the API server admits, and that must be refused.
 fn enemy(n: usize, random: &mut Random) -> String {
     let word: String = (0..20).map(|_| char::from(b'a' + random.below(26) as u8)).collect();
-    let spec = match random.below(5) {
+    let words = "spouts: [{name: words}]";
+    let spec = match random.below(4) {
+        // Nobody knows the component.
         0 => format!("spouts: [{{name: {word}}}]"),
+        // In a ring, of an image that nobody knows.
         1 => format!(
-            "spouts: [{{name: words}}]\n  bolts: [{{name: discard, inputs: [{{from: {word}}}]}}]"
+            "image: {word}\n  {words}\n  bolts:\n  \
+             - {{name: a, component: filter, inputs: [{{from: words}}, {{from: b}}]}}\n  \
+             - {{name: b, component: filter, inputs: [{{from: a}}]}}"
         ),
+        // There is no such field, or stream.
         2 => format!(
-            "spouts: [{{name: words}}]\n  bolts:\n  - {{name: a, component: filter, inputs: \
-             [{{from: words}}, {{from: b}}]}}\n  - {{name: b, component: filter, inputs: \
-             [{{from: a}}]}}\n  image: {word}"
+            "{words}\n  bolts:\n  - name: count\n    \
+             inputs: [{{from: words, grouping: Fields, fields: [{word}]}}]"
         ),
-        3 => format!(
-            "spouts: [{{name: words}}]\n  bolts: [{{name: count, inputs: [{{from: words, \
-             grouping: Fields, fields: [{word}]}}]}}]"
+        _ => format!(
+            "{words}\n  bolts: [{{name: discard, inputs: [{{from: words, stream: {word}}}]}}]"
         ),
-        _ => format!("spouts: [{{name: words, config: {{{word}: {}}}}}]", random.below(1 << 30)),
     };
-    let mut text = String::new();
-    let _ = write!(
-        text,
-        "---\napiVersion: egret.dev/v1alpha1\nkind: Topology\nmetadata: {{name: h{n}}}\nspec:\n  \
-         {spec}\n"
-    );
-    text
+    format!(
+        "---\napiVersion: egret.dev/v1alpha1\nkind: Topology\nmetadata: {{name: h{n}}}\n\
+         spec:\n  {spec}\n"
+    )
 }
 
 /// So many pods and tasks: `filters` twice, and as many as `counts` behind them, and spouts.
 fn spec(pods: usize, filters: usize, counts: usize) -> String {
     let small = "resources: {requests: {cpu: 1m, memory: 8Mi}, limits: {memory: 64Mi}}";
     format!(
-        "pods: {pods}\ndeletionPolicy: Immediate\nspouts:\n- name: words\n  parallelism: {filters}\n  \
-         config: {{rate: 4000}}\n  {small}\nbolts:\n- name: keep\n  component: filter\n  \
-         parallelism: {counts}\n  inputs: [{{from: words}}]\n  {small}\n- name: count\n  \
-         parallelism: {counts}\n  inputs: [{{from: keep, grouping: Fields, fields: [word]}}]\n  \
-         {small}\n"
+        "pods: {pods}\ndeletionPolicy: Immediate\nspouts:\n- name: words\n  \
+         parallelism: {filters}\n  config: {{rate: 4000}}\n  {small}\nbolts:\n\
+         - name: keep\n  component: filter\n  parallelism: {counts}\n  \
+         inputs: [{{from: words}}]\n  {small}\n- name: count\n  parallelism: {counts}\n  \
+         inputs: [{{from: keep, grouping: Fields, fields: [word]}}]\n  {small}\n"
     )
 }
 

@@ -27,9 +27,9 @@ const FILL: &str = "egret-full";
 const CHUNK: usize = 64 * 1024;
 /// Of these so many are left for the last, which are written one by one: 4 MiB.
 const SPARE: u64 = 64;
-/// Joins a cgroup ($0), takes nearly all memory in it with a file ($2) of so many chunks ($3), and
-/// then chunk after chunk until the kernel has killed somebody for want of memory ($1): one of a few
-/// MB may be all it takes. What was taken is free again at once.
+/// Joins a cgroup ($0), takes nearly all memory in it with a file ($2) of so many chunks ($3), then
+/// chunk after chunk until the kernel has killed somebody for want of memory ($1): an instance has
+/// a few MB only. What was taken is free again at once.
 const HOG: &str = "
 kills() { grep '^oom_kill ' \"$1\"; }
 before=$(kills \"$1\")
