@@ -67,10 +67,7 @@ impl BoltTask {
                 self.note(run, now - before);
                 self.core.stats.publish(&mut self.core.counts, self.anchors.held() as u64);
                 run = Run::begin(&self.core);
-                if self.core.is_flush_due(now, self.acks_since, limits::FLUSH_AFTER_NS) {
-                    self.core.close_and_hand_over(outlet);
-                    self.acks_since = None;
-                }
+                self.flush_if_due(now, outlet);
             }
         }
         self.at = at;
@@ -79,11 +76,16 @@ impl BoltTask {
         let before = std::mem::replace(&mut now, outlet.now());
         self.core.stats.idle(now);
         self.note(run, now - before);
+        self.flush_if_due(now, outlet);
+        Ok(())
+    }
+
+    /// What is open waits no longer than that for a task that is busy.
+    fn flush_if_due(&mut self, now: u64, outlet: &mut dyn Outlet) {
         if self.core.is_flush_due(now, self.acks_since, limits::FLUSH_AFTER_NS) {
             self.core.close_and_hand_over(outlet);
             self.acks_since = None;
         }
-        Ok(())
     }
 
     /// The tuples of a run have taken so long together. Under automatic acking that is also what
