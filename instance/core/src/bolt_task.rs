@@ -248,6 +248,8 @@ impl BoltTask {
                     self.start_over();
                 }
                 self.execute_frame(&frame, arrived, outlet)?;
+                // Nothing is executed any more.
+                self.anchors.current.roots.clear();
             }
             (Kind::Flush, Admission::Deliver { .. }) => {
                 self.flush_for(header.origin, header.base, now, outlet)?;

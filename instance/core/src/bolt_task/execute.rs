@@ -71,7 +71,6 @@ impl BoltTask {
             }
         }
         self.at = at;
-        self.anchors.current.roots.clear();
         self.unflushed = true;
         let before = std::mem::replace(&mut now, outlet.now());
         self.core.stats.idle(now);
