@@ -8,6 +8,9 @@ pub enum Error {
     /// This machine lacks something.
     #[error("this machine cannot run a cluster: {0}")]
     Host(String),
+    /// A fault that cannot be inflicted, or that something did not stand.
+    #[error("{0}")]
+    Fault(String),
     /// A file or directory.
     #[error("cannot {action} {path}: {source}", path = path.display())]
     File {

@@ -182,7 +182,7 @@ impl Load {
         self.shared.enough.store(true, Ordering::Relaxed);
         match self.writer.take().map(JoinHandle::join) {
             Some(Ok(written)) => written.map_err(file("write", "the input"))?,
-            _ => return Err(Error::Host("the writer of lines has panicked".to_owned())),
+            _ => return Err(Error::Fault("the writer of lines has panicked".to_owned())),
         }
         self.account(limit)
     }
@@ -243,7 +243,7 @@ impl Shared {
     fn watched(&self) -> Result<MutexGuard<'_, Watched>> {
         let watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         match watched.failed.clone() {
-            Some(error) => Err(Error::Host(error)),
+            Some(error) => Err(Error::Fault(error)),
             None => Ok(watched),
         }
     }
@@ -283,7 +283,9 @@ impl Arrivals {
             self.before += 1;
         }
         match &self.strange {
-            Some(line) => Err(Error::Host(format!("a line has arrived that nobody wrote: {line}"))),
+            Some(line) => {
+                Err(Error::Fault(format!("a line has arrived that nobody wrote: {line}")))
+            }
             None => Ok(()),
         }
     }

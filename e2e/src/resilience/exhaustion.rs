@@ -90,7 +90,7 @@ impl Patient<'_> {
         let args = ["logs", &name, "--container=stream-manager", "--tail=20"];
         let told = self.topology.namespace().kubectl(&args)?;
         if !told.contains("No space left on device") {
-            return Err(Error::Host(format!("{name} says of a full disk only:\n{told}")));
+            return Err(Error::Fault(format!("{name} says of a full disk only:\n{told}")));
         }
         // A plan cannot be kept either, and is taken once there is room.
         self.other_limit()?;

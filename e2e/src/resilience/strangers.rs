@@ -30,12 +30,12 @@ impl Patient<'_> {
     /// with, as fast as one processor can.
     pub(super) fn strangers(&self, seconds: u64) -> Result<Instant> {
         let pods = self.topology.pods()?;
-        let pod = pods.first().ok_or_else(|| Error::Host("there is no pod".to_owned()))?;
+        let pod = pods.first().ok_or_else(|| Error::Fault("there is no pod".to_owned()))?;
         let address: SocketAddr = format!("{}:{PORT}", pod.ip)
             .parse()
-            .map_err(|error| Error::Host(format!("the address of {}: {error}", pod.name)))?;
+            .map_err(|error| Error::Fault(format!("the address of {}: {error}", pod.name)))?;
         let (before, refused) = (self.memory()?, refused(pod)?);
-        let words = first_words().map_err(|error| Error::Host(format!("a stranger: {error}")))?;
+        let words = first_words().map_err(|error| Error::Fault(format!("a stranger: {error}")))?;
         let since = Instant::now();
         let sent = shout(address, &words, since + Duration::from_secs(seconds))
             .map_err(file("send to", &pod.ip))?;
@@ -46,11 +46,11 @@ impl Patient<'_> {
             now - refused
         );
         if now <= refused {
-            return Err(Error::Host(format!("{} has refused nobody of {sent}", pod.name)));
+            return Err(Error::Fault(format!("{} has refused nobody of {sent}", pod.name)));
         }
         if after > before + MORE {
             let why = format!("a pod has {after} bytes after {sent} datagrams, {before} before");
-            return Err(Error::Host(why));
+            return Err(Error::Fault(why));
         }
         Ok(since)
     }

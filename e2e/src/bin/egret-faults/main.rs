@@ -117,7 +117,7 @@ fn faults(arguments: &Arguments) -> Result<(Part, String, bool)> {
     let faults: Vec<Fault> = FAULTS.into_iter().filter(wanted).collect();
     if faults.is_empty() {
         let why = "no fault has these words; some of them take minutes, and want --long".into();
-        return Err(Error::Host(why));
+        return Err(Error::Fault(why));
     }
     match arguments.soak {
         None => once(faults),
