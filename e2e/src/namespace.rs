@@ -9,6 +9,7 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process,
+    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
@@ -21,9 +22,12 @@ pub struct Namespace {
 }
 
 impl Namespace {
-    /// Makes one named after the test and this process: process ids keep runs on one cluster apart.
+    /// Makes one named after the test and this process: process ids keep runs on one cluster apart,
+    /// and numbers tests that chose the same name.
     pub fn new(cluster: &Cluster, test: &str) -> Result<Namespace> {
-        let name = format!("{test}-{}", process::id());
+        static NUMBER: AtomicU32 = AtomicU32::new(1);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{test}-{}-{number}", process::id());
         cluster.apply(&format!(
             "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {name}\n  labels:\n    \
              egret.dev/e2e: test\n    pod-security.kubernetes.io/enforce: restricted\n"

@@ -142,6 +142,9 @@ fn a_report_has_everything_that_belongs_to_a_topology_and_no_secret() {
     let spec = SPEC.replace("parallelism: 2,", &format!("parallelism: 2, {secret},"));
     let topology = namespace.deploy("t", &spec).unwrap();
     topology.condition("Ready", "True", PATIENCE).unwrap();
+    // Kubelets show no log of a container before they have seen that it runs.
+    let all = |object: &Value| (object["status"]["pods"] == "2/2").then_some(());
+    topology.until("2/2", PATIENCE, all).unwrap();
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("r.tar.gz");
     prints(&cluster, &namespace, &["report", "t", "--output", file.to_str().unwrap()]);
