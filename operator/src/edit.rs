@@ -119,7 +119,13 @@ impl Edit {
 
     /// Whether a pod goes, and is not replaced by others any more.
     pub fn takes(&self, pod: PodId) -> bool {
-        matches!(self.step, Step::Draining | Step::Closing) && self.leaving.contains(&pod)
+        self.taken().any(|taken| taken == pod)
+    }
+
+    /// The pods of which that is so.
+    pub fn taken(&self) -> impl Iterator<Item = PodId> + '_ {
+        let drains = matches!(self.step, Step::Draining | Step::Closing);
+        self.leaving.iter().copied().filter(move |_| drains)
     }
 
     /// Whether the tasks of a pod close.

@@ -27,7 +27,7 @@ use egret_topology::{
     plan::{PhysicalPlan, PlanIndex},
 };
 use serde_json::Value;
-use std::{net::SocketAddr, sync::Arc};
+use std::{collections::BTreeSet, net::SocketAddr, sync::Arc};
 
 /// Time beyond its grace period in which a pod is gone where its kubelet lives, in milliseconds.
 pub(super) const LEAVES_MS: u64 = 10_000;
@@ -200,8 +200,9 @@ impl Turn<'_> {
     /// that place end by themselves again and again.
     fn replace_dead(&self, before: &Record, record: &mut Record, seen: &Seen) {
         // Also if others have just taken their places.
-        let edits = [before.edit.clone(), record.edit.clone()];
-        let goes = |pod: PodId| edits.iter().flatten().any(|edit| edit.takes(pod));
+        let edits = [&before.edit, &record.edit].into_iter().flatten();
+        let taken = edits.flat_map(Edit::taken).collect::<BTreeSet<PodId>>();
+        let goes = |pod: PodId| taken.contains(&pod);
         for pod in seen.pods.iter().filter(|pod| !goes(pod.id)) {
             let ended = pod.ended.is_some() && record.may_replace(pod.id, self.now);
             if !self.is_current(record, pod) {
