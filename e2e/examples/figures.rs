@@ -6,14 +6,13 @@
 
 use egret_e2e::{
     Cluster, Deployed, Life, Namespace,
-    installed::{NAMESPACE, SELECTOR},
+    installed::{NAMESPACE, SELECTOR, operator_memory},
     wait::Wait,
 };
 use serde_json::json;
 use std::{
     env,
     error::Error,
-    fs,
     time::{Duration, Instant},
 };
 
@@ -119,17 +118,7 @@ fn above(pod: &Life, metric: &str, value: f64) -> Done {
 
 /// Resident memory of the operator, in MiB.
 fn memory() -> f64 {
-    let of = |pid: &str| {
-        let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()?;
-        let ours = line.split('\0').next()?.ends_with("egret-operator");
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-        let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-        let kib: f64 = kib.trim().trim_end_matches("kB").trim().parse().ok()?;
-        ours.then_some(kib / 1024.0)
-    };
-    let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let found = pids.filter_map(|entry| of(&entry.file_name().to_string_lossy()));
-    found.fold(0.0, f64::max)
+    operator_memory() / f64::from(1 << 20)
 }
 
 fn hundred(cluster: &Cluster) -> Done {

@@ -4,15 +4,13 @@
 use crate::{
     Cluster, Namespace, Result, condition,
     error::file,
+    installed::operator_memory,
     layout::Machine,
     load::{COPIES, Load},
     random::Random,
     wait::Wait,
 };
-use std::{
-    fs,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 /// On two processors, hundreds of containers take minutes to start.
 const PATIENCE: Duration = Duration::from_secs(900);
@@ -53,7 +51,7 @@ fn run_many(cluster: &Cluster, told: &mut impl FnMut(&str, String)) -> Result<()
         let more = executed().map_err(|error| error.to_string())? - before;
         if more > 5e4 { Ok(()) } else { Err(format!("{more}")) }
     })?;
-    told("memory of the operator with them", megabytes(memory()));
+    told("memory of the operator with them", megabytes(operator_memory()));
     namespace.kubectl_with("", PATIENCE, &["delete", &topology.resource(), "--timeout=300s"])?;
     topology.until_pods("no pods", PATIENCE, <[_]>::is_empty).map(drop)
 }
@@ -75,7 +73,7 @@ fn plan_many(cluster: &Cluster, told: &mut impl FnMut(&str, String)) -> Result<(
         "2,000 tasks in 40 pods, none of which a quota admits: applied to planned",
         seconds(began.elapsed()),
     );
-    told("memory of the operator with them", megabytes(memory()));
+    told("memory of the operator with them", megabytes(operator_memory()));
     namespace.kubectl_with("", PATIENCE, &["delete", &topology.resource(), "--timeout=300s"])?;
     Ok(())
 }
@@ -96,7 +94,7 @@ fn hostile(cluster: &Cluster, seed: u64, told: &mut impl FnMut(&str, String)) ->
     let calm = load.longest()?;
     told("a topology begins, nobody else asks for anything", seconds(alone));
     told("a line took at most meanwhile", seconds(calm));
-    told("memory of the operator before", megabytes(memory()));
+    told("memory of the operator before", megabytes(operator_memory()));
     let mut random = Random::new(seed);
     let (began, mut among, mut most) = (Instant::now(), Duration::ZERO, 0_f64);
     for batch in 0..HOSTILE / BATCH {
@@ -106,12 +104,12 @@ fn hostile(cluster: &Cluster, seed: u64, told: &mut impl FnMut(&str, String)) ->
         if batch == HOSTILE / BATCH / 2 {
             among = starts(&healthy, "among")?;
         }
-        most = most.max(memory());
+        most = most.max(operator_memory());
     }
     told("10,000 resources that must be refused are created in", seconds(began.elapsed()));
     let refused = refused(&bad, HOSTILE)?;
     told("until the last of them is refused", seconds(began.elapsed()));
-    most = most.max(memory());
+    most = most.max(operator_memory());
     told("a topology begins in their midst", seconds(among));
     let longest = load.longest()?;
     told("a line took at most meanwhile", seconds(longest));
@@ -196,20 +194,6 @@ fn spec(pods: usize, filters: usize, counts: usize) -> String {
          inputs: [{{from: words}}]\n  {small}\n- name: count\n  parallelism: {counts}\n  \
          inputs: [{{from: keep, grouping: Fields, fields: [word]}}]\n  {small}\n"
     )
-}
-
-/// Resident bytes of the operator.
-fn memory() -> f64 {
-    let of = |pid: &str| {
-        let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()?;
-        let ours = line.split('\0').next()?.ends_with("egret-operator");
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-        let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-        let kib: f64 = kib.trim().trim_end_matches("kB").trim().parse().ok()?;
-        ours.then_some(kib * 1024.0)
-    };
-    let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
-    pids.filter_map(|entry| of(&entry.file_name().to_string_lossy())).fold(0.0, f64::max)
 }
 
 fn seconds(time: Duration) -> String {

@@ -123,3 +123,17 @@ fn built() -> Result<(Vec<PathBuf>, String, String)> {
     let digest = digest.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
     Ok((archives, manifests, digest))
 }
+
+/// Resident bytes of the operator on our own cluster, whose processes are those of this host.
+pub fn operator_memory() -> f64 {
+    let of = |pid: &str| {
+        let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()?;
+        let ours = line.split('\0').next()?.ends_with("egret-operator");
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        let kib: f64 = kib.trim().trim_end_matches("kB").trim().parse().ok()?;
+        ours.then_some(kib * 1024.0)
+    };
+    let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
+    pids.filter_map(|entry| of(&entry.file_name().to_string_lossy())).fold(0.0, f64::max)
+}
