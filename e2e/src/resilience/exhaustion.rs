@@ -127,7 +127,20 @@ impl Patient<'_> {
         });
         let _ = hog.kill();
         hog.wait().map_err(file("wait for", "sh"))?;
-        killed
+        let killed = killed?;
+        self.tells_of_memory()?;
+        Ok(killed)
+    }
+
+    /// The life that follows says what the one before has died of.
+    fn tells_of_memory(&self) -> Result<()> {
+        Wait::new("stream managers", "telling of the memory", PATIENCE).until(|| {
+            let args = ["logs", "--selector", "egret.dev/topology=t", "--tail=200"];
+            let args = [&args[..], &["--container=stream-manager"]].concat();
+            let told = self.topology.namespace().kubectl(&args).map_err(|it| it.to_string())?;
+            let words = "its container is out of memory";
+            if told.contains(words) { Ok(()) } else { Err(told) }
+        })
     }
 }
 
