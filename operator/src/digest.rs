@@ -89,7 +89,7 @@ pub fn components_of<'a>(
 fn definition(component: &LogicalComponent, images: &Images) -> Value {
     let mut definition = frame(component);
     definition["component"] = component.component.as_str().into();
-    definition["image"] = component.image.as_ref().unwrap_or(&images.instance).as_str().into();
+    definition["image"] = images.of(component).into();
     definition["config"] = component.config.clone();
     definition["tick"] = component.tick_ms.into();
     definition

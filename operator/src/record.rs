@@ -7,6 +7,7 @@
 use crate::{autoscale::Scaled, edit::Edit, leave::Leave, rollout::Rollout, upgrade::Upgrade};
 use egret_topology::{
     id::{Epoch, PodId, TaskId},
+    logical::LogicalComponent,
     packing_plan::PackingPlan,
     plan::RunState,
 };
@@ -116,6 +117,13 @@ pub struct Images {
     pub stream_manager: String,
     /// Of instances of built-in components.
     pub instance: String,
+}
+
+impl Images {
+    /// What a component runs: its own image, or that of built-in components.
+    pub fn of(&self, component: &LogicalComponent) -> String {
+        component.image.as_ref().unwrap_or(&self.instance).clone()
+    }
 }
 
 /// What has been decided.

@@ -89,7 +89,7 @@ pub(super) fn instance(
     pod: &PackedPod,
     task: &PackedTask,
 ) -> Value {
-    let image = component.image.as_ref().unwrap_or(&of.record.images.instance);
+    let image = of.record.images.of(component);
     let mut container = json!({
         "name": names::container(task),
         "image": image,

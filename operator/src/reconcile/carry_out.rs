@@ -273,8 +273,7 @@ impl Turn<'_> {
         let pulling: Vec<_> = record.rollout.iter().flat_map(Rollout::pulling).collect();
         for (task, pod) in record.packing.tasks().filter(|(task, _)| pulling.contains(&task.task)) {
             let component = logical.component(&task.component);
-            let image = component.map(|it| it.image.as_ref().unwrap_or(&record.images.instance));
-            wanted.extend(image.map(|image| (pod, image.clone())));
+            wanted.extend(component.map(|component| (pod, record.images.of(component))));
         }
         for (pod, image) in &wanted {
             let there =

@@ -168,21 +168,28 @@ impl Turn<'_> {
     }
 
     fn begin(&self, record: &mut Record, before: &Record, logical: &Logical) {
+        let accepted = record.accepted.as_ref().zip(before.accepted.as_ref());
+        let anew = accepted.is_some_and(|(now, was)| now["restartedAt"] != was["restartedAt"]);
+        if anew && record.stage == Stage::Live && record.rollout.is_none() {
+            // What a newer operator brings comes when somebody asks for new processes.
+            record.images.instance.clone_from(&self.context.settings.images.instance);
+        }
         let now = digest::definitions(logical, &record.images);
         let was = std::mem::replace(&mut record.definitions, now.clone());
         if was == now || was.is_empty() || record.rollout.is_some() {
             return;
         }
         let accepted = record.accepted.as_ref().zip(before.accepted.as_ref());
-        let ran = accepted.and_then(|(accepted, before)| {
-            let from = definitions::of(before);
+        let ran = accepted.and_then(|(accepted, spec)| {
+            // By its name, since it may not be what the operator brings now.
+            let from = definitions::named(definitions::of(spec), &before.images.instance);
             Some((self.with(accepted, &from)?, from))
         });
         let Some((ran, from)) = ran else {
             // What ran is not known: there is nothing to go back to.
             return record.renew(|_| true);
         };
-        let tasks = differing(&record.packing, &ran, logical);
+        let tasks = differing(record, &ran, logical);
         let rollout = Some(Rollout::new(from, tasks.clone())).filter(|_| !tasks.is_empty());
         let next = Record { rollout, ..record.clone() };
         let live = record.stage == Stage::Live && before.stage == Stage::Live;
@@ -209,7 +216,7 @@ impl Turn<'_> {
         record.rejected = Some(Rejected { definitions: target, why });
         record.accepted = Some(definitions::with(&accepted, &rollout.from));
         record.definitions = digest::definitions(&ran, &record.images);
-        let all = differing(&record.packing, &ran, logical);
+        let all = differing(record, &ran, logical);
         record.rollout = Some(rollout.reversed(failed, &all, self.now, look));
         Arc::new(ran)
     }
@@ -237,10 +244,7 @@ impl Turn<'_> {
         pod: Option<&ObservedPod>,
         seen: &Seen,
     ) -> Option<Pull> {
-        let image = |of: &Logical| {
-            let component = of.component(&packed.component)?;
-            Some(component.image.clone().unwrap_or_else(|| record.images.instance.clone()))
-        };
+        let image = |of: &Logical| Some(record.images.of(of.component(&packed.component)?));
         let (now, before) = (image(logical), image(ran));
         let now = now.filter(|now| before.as_ref() != Some(now))?;
         Some(pod.map_or(Pull::There, |pod| self.pulled(pod, &now, seen)))
@@ -274,13 +278,13 @@ fn definition(component: &LogicalComponent) -> plan::Definition {
 }
 
 /// Tasks of components that run something else there than here.
-fn differing(packing: &PackingPlan, there: &Logical, here: &Logical) -> BTreeSet<TaskId> {
+fn differing(record: &Record, there: &Logical, here: &Logical) -> BTreeSet<TaskId> {
     let of = |logical: &Logical, name: &str| {
         let component = logical.component(name)?;
-        Some((component.image.clone(), definition(component)))
+        Some((record.images.of(component), definition(component)))
     };
     let differs = |name: &str| of(there, name) != of(here, name);
-    let tasks = packing.tasks().filter(|(task, _)| differs(&task.component));
+    let tasks = record.packing.tasks().filter(|(task, _)| differs(&task.component));
     tasks.map(|(task, _)| task.task).collect()
 }
 

@@ -7,6 +7,7 @@
 mod api;
 mod autoscale;
 mod edit;
+mod image;
 mod world;
 
 use api::Mishap;

@@ -31,6 +31,8 @@ pub(crate) struct World {
     pods: reflector::store::Writer<Pod>,
     /// Somebody answers, or may: else nobody has for as long as anybody waits.
     answers: bool,
+    /// What built-in components run by this operator's release.
+    instance: String,
 }
 
 /// How a look ended.
@@ -44,12 +46,12 @@ pub(crate) enum Look {
 impl World {
     /// One in which no stream manager ever answers.
     pub(crate) fn new() -> World {
-        World::over(Server::default(), false)
+        World::over(Server::default(), false, "i:1")
     }
 
     /// One in which stream managers are, or may be.
     pub(crate) fn answering() -> World {
-        World::over(Server::default(), true)
+        World::over(Server::default(), true, "i:1")
     }
 
     /// From now on no stream manager answers.
@@ -59,7 +61,7 @@ impl World {
     }
 
     /// An operator that has just started: it remembers nothing.
-    fn over(server: Server, answers: bool) -> World {
+    fn over(server: Server, answers: bool, instance: &str) -> World {
         let answering = server.clone();
         let service = tower::service_fn(move |request| {
             let server = answering.clone();
@@ -72,7 +74,7 @@ impl World {
             client: client.clone(),
             settings: Settings {
                 namespace: OPERATOR.to_owned(),
-                images: Images { stream_manager: "m:1".into(), instance: "i:1".into() },
+                images: Images { stream_manager: "m:1".into(), instance: instance.into() },
                 metrics_namespace: None,
                 allowed: Allowed::default(),
             },
@@ -88,12 +90,18 @@ impl World {
         if !answers {
             run.try_lock().unwrap().began = 1;
         }
-        World { server, context: Arc::new(context), pods, answers }
+        World { server, context: Arc::new(context), pods, answers, instance: instance.to_owned() }
+    }
+
+    /// An operator of another release takes over.
+    pub(crate) fn upgrade(&mut self, instance: &str) {
+        instance.clone_into(&mut self.instance);
+        self.restart();
     }
 
     /// Another operator takes over.
     pub(crate) fn restart(&mut self) {
-        *self = World::over(self.server.clone(), self.answers);
+        *self = World::over(self.server.clone(), self.answers, &self.instance);
         self.see_pods();
     }
 

@@ -20,6 +20,14 @@ pub fn of(spec: &Value) -> Value {
     })
 }
 
+/// The same where the image that no component has named is named.
+pub fn named(mut definitions: Value, image: &str) -> Value {
+    if definitions["image"].is_null() {
+        definitions["image"] = image.into();
+    }
+    definitions
+}
+
 /// A spec with the definitions of another. Components that those do not have stay as they are, with
 /// the image that they have had.
 pub fn with(spec: &Value, definitions: &Value) -> Value {
@@ -85,6 +93,13 @@ mod tests {
         other["maxPending"] = json!(7);
         other["bolts"][0]["parallelism"] = json!(3);
         assert_eq!(of(&other), of(&spec("a:1", "x")));
+    }
+
+    #[test]
+    fn an_image_is_named_only_if_nobody_has() {
+        let plain = json!({"bolts": [{"name": "count"}]});
+        assert_eq!(with(&plain, &named(of(&plain), "built-in:1"))["image"], "built-in:1");
+        assert_eq!(named(of(&spec("a:1", "x")), "built-in:1"), of(&spec("a:1", "x")));
     }
 
     #[test]
