@@ -11,7 +11,8 @@ const PACKAGES: [&str; 2] = ["egret-cli", "egret-bench"];
 /// Passes all arguments on; an error if it cannot be built, or if it fails.
 pub(crate) fn run(root: &Path, args: &[&str]) -> Result<String, String> {
     let mut build = Command::new("cargo");
-    build.args(["build", "--release", "--locked", "--quiet"]);
+    // It takes minutes the first time: cargo says how far it is.
+    build.args(["build", "--release", "--locked"]);
     build.args(PACKAGES.iter().flat_map(|package| ["--package", package]));
     finish(root, &mut build)?;
     let mut bench = Command::new("cargo");
