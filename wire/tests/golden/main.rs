@@ -3,11 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-mod control;
-mod edges;
-mod frames;
-mod poisoned;
-mod values;
+mod v1;
 
 /// Bytes in hex, as the document writes them.
 fn hex(bytes: &[u8]) -> String {
