@@ -5,6 +5,7 @@ use bytes::Bytes;
 use egret_link::{
     ControlReceiver, ControlSender, Endpoint, Identity, control,
     quinn::{Connection, RecvStream, SendStream},
+    version_of,
 };
 use egret_topology::{
     id::{Epoch, Incarnation, TaskId},
@@ -14,7 +15,6 @@ use egret_wire::{
     control::{ALPN_INSTANCE, FromInstance, ToInstance},
     cut::{Cutter, Frame},
     header::{HEADER, Header, Kind},
-    limits::VERSION,
     preamble::{Class, PREAMBLE, StreamKey},
 };
 use std::{
@@ -55,7 +55,7 @@ impl Instance {
         let (endpoint, connection) = pods.dial(pod, &identity, ALPN_INSTANCE).await;
         let (mut control, mut messages) = control::open(&connection).await.unwrap();
         let (uid, incarnation) = (UID.to_owned(), Incarnation(life));
-        let (version, task_said) = (VERSION, TaskId(said));
+        let (version, task_said) = (version_of(&connection), TaskId(said));
         let hello =
             FromInstance::Hello { version, uid, task: task_said, incarnation, died_of: None };
         control.send(&hello).await.unwrap();

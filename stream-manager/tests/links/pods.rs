@@ -2,7 +2,7 @@
 
 use egret_link::{
     Authority, ControlReceiver, ControlSender, Credentials, Endpoint, Identity, Windows, authority,
-    control, quinn::Connection,
+    control, quinn::Connection, version_of,
 };
 use egret_topology::{
     grouping::Grouping,
@@ -14,10 +14,7 @@ use egret_topology::{
     positions::Positions,
     stream::Stream,
 };
-use egret_wire::{
-    control::{ALPN_CONTROL, FromOperator, PodStatus, ToOperator},
-    limits::VERSION,
-};
+use egret_wire::control::{ALPN_CONTROL, FromOperator, PodStatus, ToOperator};
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
@@ -161,7 +158,8 @@ impl Pods {
         let identity = Identity::Operator { uid: UID.into() };
         let (endpoint, connection) = self.dial(pod, &identity, ALPN_CONTROL).await;
         let (mut sender, mut receiver) = control::open(&connection).await.unwrap();
-        sender.send(&FromOperator::Hello { version: VERSION, uid: UID.into() }).await.unwrap();
+        let version = version_of(&connection);
+        sender.send(&FromOperator::Hello { version, uid: UID.into() }).await.unwrap();
         let hello = receiver.recv().await.unwrap().unwrap();
         assert!(matches!(hello, ToOperator::Hello { .. }), "{hello:?}");
         let told = Positions::default();
