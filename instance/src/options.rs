@@ -1,6 +1,7 @@
 //! The command line of an instance's binary.
 
 use clap::{Args, Parser, Subcommand};
+use egret_wire::{limits::VERSIONS, version::Versions};
 use std::{net::SocketAddr, path::PathBuf};
 
 /// What a binary of components can be asked.
@@ -55,4 +56,7 @@ pub struct RunOptions {
     /// Exit when this process is no longer the parent
     #[arg(long)]
     pub parent_pid: Option<u32>,
+    /// Versions of the protocol that it speaks: those of its build, whatever is asked for
+    #[arg(skip = VERSIONS)]
+    pub versions: Versions,
 }

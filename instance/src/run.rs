@@ -14,7 +14,7 @@ use egret_core::{
     task::Task,
 };
 use egret_link::{
-    Backoff, Credentials, Endpoint, Identity, Windows, control as link_control, quinn,
+    Backoff, Credentials, Endpoint, Identity, Windows, control as link_control, quinn, version_of,
 };
 use egret_sdk::{Metrics, Registry, Waker};
 use egret_topology::{
@@ -23,7 +23,7 @@ use egret_topology::{
 };
 use egret_wire::{
     control::{ALPN_INSTANCE, FromInstance, ToInstance},
-    limits,
+    version::Versions,
 };
 use std::{
     collections::BTreeMap,
@@ -102,6 +102,7 @@ pub(crate) fn run(
 async fn compose(registry: Registry, options: &RunOptions) -> Result<Ended, String> {
     let credentials =
         Credentials::load(&options.identity).map_err(|error| format!("credentials: {error}"))?;
+    let credentials = credentials.speaking(options.versions);
     let endpoint = Endpoint::dialing_to(options.manager, &credentials, Windows::default())
         .map_err(|error| error.to_string())?;
     tokio::task::spawn_local(endpoint.clone().keep_renewed(options.identity.clone()));
@@ -127,7 +128,8 @@ async fn compose(registry: Registry, options: &RunOptions) -> Result<Ended, Stri
         // It has done nothing yet.
         () = asked => return Ok(Ended::Closed),
     };
-    tracing::info!(incarnation = %dialer.incarnation, "registered");
+    let version = version_of(&first.connection);
+    tracing::info!(incarnation = %dialer.incarnation, version, "registered");
     start(registry, dialer, first, terminate.map(|it| (it, PodId(options.pod)))).await
 }
 
@@ -210,7 +212,7 @@ async fn start(
         return Ok(ended);
     };
     let gateway = Gateway::new(&plan, task, incarnation, budget, stats, metrics);
-    let shared = Rc::new(Shared::new(task, gateway, bridge, clock, plan));
+    let shared = Rc::new(Shared::new(task, gateway, bridge, clock, plan, dialer.versions()));
     if let Some((terminate, pod)) = terminate {
         tokio::task::spawn_local(leave::follow(shared.clone(), terminate, pod));
     }
@@ -248,6 +250,11 @@ pub(crate) enum Unregistered {
 }
 
 impl Dialer {
+    /// The versions of the protocol that are spoken here.
+    pub(crate) fn versions(&self) -> Versions {
+        self.endpoint.versions()
+    }
+
     /// The task that runs here.
     pub(crate) fn task(&self) -> TaskId {
         self.task
@@ -260,16 +267,19 @@ impl Dialer {
 
     /// Connects and registers.
     pub(crate) async fn register(&self) -> Result<Registration, Unregistered> {
-        let unreachable = |error: egret_link::Error| Unregistered::Unreachable(error.to_string());
-        let connection = self
-            .endpoint
-            .connect(self.manager, &self.pod, ALPN_INSTANCE)
-            .await
-            .map_err(unreachable)?;
+        let unreachable = |error: egret_link::Error| {
+            if matches!(error, egret_link::Error::Versions { .. }) {
+                // The stream manager may get the build before back; this task keeps what it knows.
+                tracing::warn!("link refused: {error}");
+            }
+            Unregistered::Unreachable(error.to_string())
+        };
+        let connecting = self.endpoint.connect(self.manager, &self.pod, ALPN_INSTANCE);
+        let connection = connecting.await.map_err(unreachable)?;
         let (mut sender, mut receiver) =
             link_control::open(&connection).await.map_err(unreachable)?;
         let hello = FromInstance::Hello {
-            version: limits::VERSION,
+            version: version_of(&connection),
             uid: self.uid.clone(),
             task: self.task,
             incarnation: self.incarnation,

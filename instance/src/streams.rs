@@ -70,7 +70,7 @@ pub(crate) async fn read(shared: Rc<Shared>, mut stream: RecvStream) -> Result<(
     let mut preamble = [0; PREAMBLE];
     stream.read_exact(&mut preamble).await?;
     let key = StreamKey::decode(&preamble)?;
-    let mut cutter = Cutter::default();
+    let mut cutter = Cutter::speaking(shared.versions);
     let mut chunks = vec![Bytes::new(); READ_CHUNKS];
     loop {
         if key.class == Class::Data {

@@ -2,6 +2,7 @@
 
 use crate::{Error, Identity, Pem, endpoint::identity_in};
 use ::aws_lc_rs::hmac;
+use egret_wire::{limits::VERSIONS, version::Versions};
 use rustls::{
     ClientConfig, RootCertStore, ServerConfig,
     client::{ResolvesClientCert, Resumption},
@@ -24,7 +25,8 @@ pub const CERT_FILE: &str = "cert.pem";
 /// Private key of this process.
 pub const KEY_FILE: &str = "key.pem";
 
-/// Certificate, key and CA of one process. Cheap to clone.
+/// Certificate, key and CA of one process, and the versions of the protocol that it speaks: all
+/// that it shows of itself in a handshake. Cheap to clone.
 #[derive(Clone)]
 pub struct Credentials {
     identity: Identity,
@@ -32,6 +34,7 @@ pub struct Credentials {
     roots: Arc<RootCertStore>,
     current: Arc<Current>,
     derive: hmac::Key,
+    versions: Versions,
 }
 
 /// The certificate in use, which may be replaced by a newer one.
@@ -106,7 +109,19 @@ impl Credentials {
             roots: Arc::new(roots),
             current: Arc::new(Current(RwLock::new(Arc::new(certified)))),
             derive,
+            versions: VERSIONS,
         })
+    }
+
+    /// Those of a build that speaks other versions of the protocol.
+    #[must_use]
+    pub fn speaking(self, versions: Versions) -> Credentials {
+        Credentials { versions, ..self }
+    }
+
+    /// The versions of the protocol that are offered and accepted.
+    pub fn versions(&self) -> Versions {
+        self.versions
     }
 
     /// Whom the certificate names.
@@ -131,13 +146,13 @@ impl Credentials {
     }
 
     /// TLS for dialing with one protocol.
-    pub(crate) fn client(&self, alpn: &[u8]) -> Result<ClientConfig, Error> {
+    pub(crate) fn client(&self, protocol: &[u8]) -> Result<ClientConfig, Error> {
         let mut config = ClientConfig::builder_with_provider(self.provider.clone())
             .with_protocol_versions(&[&TLS13])
             .map_err(tls)?
             .with_root_certificates(self.roots.clone())
             .with_client_cert_resolver(self.current.clone());
-        config.alpn_protocols = vec![alpn.to_vec()];
+        config.alpn_protocols = self.versions.names(protocol);
         // A resumed session would spare one signature, and show no certificate.
         config.resumption = Resumption::disabled();
         Ok(config)
@@ -145,7 +160,7 @@ impl Credentials {
 
     /// TLS for accepting any of these protocols, from clients with a certificate of the same CA
     /// only.
-    pub(crate) fn server(&self, alpns: &[&[u8]]) -> Result<ServerConfig, Error> {
+    pub(crate) fn server(&self, protocols: &[&[u8]]) -> Result<ServerConfig, Error> {
         let clients =
             WebPkiClientVerifier::builder_with_provider(self.roots.clone(), self.provider.clone())
                 .build()
@@ -155,7 +170,9 @@ impl Credentials {
             .map_err(tls)?
             .with_client_cert_verifier(clients)
             .with_cert_resolver(self.current.clone());
-        config.alpn_protocols = alpns.iter().map(|alpn| alpn.to_vec()).collect();
+        // The first of these that the client offers is taken, and it offers one protocol.
+        config.alpn_protocols =
+            protocols.iter().flat_map(|protocol| self.versions.names(protocol)).collect();
         config.send_tls13_tickets = 0;
         Ok(config)
     }

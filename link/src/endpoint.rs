@@ -1,7 +1,13 @@
 //! One UDP socket with links in both directions.
 
-use crate::{Credentials, Error, Identity, Windows, transport};
-use egret_wire::control::{ALPN_CONTROL, ALPN_INSTANCE, ALPN_PEER};
+use crate::{
+    Credentials, Error, Identity, Windows, transport,
+    version::{self, Side},
+};
+use egret_wire::{
+    control::{ALPN_CONTROL, ALPN_INSTANCE, ALPN_PEER},
+    version::{self as names, Versions},
+};
 use quinn::{
     Connecting, Connection, EndpointConfig, TokioRuntime, VarInt,
     crypto::rustls::{HandshakeData, QuicClientConfig, QuicServerConfig},
@@ -64,6 +70,13 @@ pub struct Endpoint {
     server: Option<quinn::ServerConfig>,
 }
 
+/// A link that somebody dials, its handshake still ahead.
+#[derive(Debug)]
+pub struct Arriving {
+    connecting: Connecting,
+    versions: Versions,
+}
+
 /// A link that was accepted, and who is at its other end.
 #[derive(Debug)]
 pub struct Admitted {
@@ -71,8 +84,8 @@ pub struct Admitted {
     pub connection: Connection,
     /// The peer's identity, from its certificate.
     pub identity: Identity,
-    /// The protocol that it asked for, and may speak.
-    pub alpn: Vec<u8>,
+    /// The version of the protocol that both ends speak from here on.
+    pub version: u8,
 }
 
 impl Endpoint {
@@ -80,10 +93,10 @@ impl Endpoint {
     pub fn accepting(
         bind: SocketAddr,
         credentials: &Credentials,
-        alpns: &[&[u8]],
+        protocols: &[&[u8]],
         windows: Windows,
     ) -> Result<Endpoint, Error> {
-        let tls = QuicServerConfig::try_from(credentials.server(alpns)?).map_err(tls)?;
+        let tls = QuicServerConfig::try_from(credentials.server(protocols)?).map_err(tls)?;
         let mut server = quinn::ServerConfig::with_crypto(Arc::new(tls));
         server
             // Pods have fixed addresses; a peer that moves is another peer.
@@ -155,6 +168,11 @@ impl Endpoint {
         self.credentials.identity()
     }
 
+    /// The versions of the protocol that are spoken at this end.
+    pub fn versions(&self) -> Versions {
+        self.credentials.versions()
+    }
+
     /// Shows a newer certificate from `dir` from the next link on; see [`Credentials::renew`].
     pub fn renew(&self, dir: &Path) -> Result<bool, Error> {
         self.credentials.renew(dir)
@@ -192,10 +210,10 @@ impl Endpoint {
         &self,
         address: SocketAddr,
         whom: &Identity,
-        alpn: &[u8],
+        protocol: &[u8],
     ) -> Result<Connection, Error> {
         let name = whom.to_dns();
-        let tls = QuicClientConfig::try_from(self.credentials.client(alpn)?).map_err(tls)?;
+        let tls = QuicClientConfig::try_from(self.credentials.client(protocol)?).map_err(tls)?;
         let mut config = quinn::ClientConfig::new(Arc::new(tls));
         config.transport_config(transport::config(&self.windows, address.ip())?);
         let connecting = self
@@ -203,15 +221,20 @@ impl Endpoint {
             .connect_with(config, address, &name)
             .map_err(|source| Error::Dial { address, name, source })?;
         let connected = tokio::time::timeout(DIAL_TIMEOUT, connecting).await;
-        connected
+        let connection = connected
             .unwrap_or(Err(quinn::ConnectionError::TimedOut))
-            .map_err(|source| Error::Connection { peer: address, source })
+            .map_err(|source| Error::Connection { peer: address, source })?;
+        if version_of(&connection) == 0 {
+            let ours = self.credentials.versions();
+            return Err(version::strangers(&connection, whom.clone(), ours, Side::Dialer).await);
+        }
+        Ok(connection)
     }
 
     /// The next link that somebody dials, its handshake still ahead: pass it to [`admit`] in a task
     /// of its own, so that a slow peer keeps nobody waiting. `None` after [`Endpoint::close`], or
     /// at once if this endpoint only dials. Cancel-safe.
-    pub async fn accept(&self) -> Option<Connecting> {
+    pub async fn accept(&self) -> Option<Arriving> {
         let server = self.server.as_ref()?;
         loop {
             let incoming = self.quinn.accept().await?;
@@ -225,7 +248,9 @@ impl Endpoint {
                 }
             };
             match incoming.accept_with(Arc::new(server)) {
-                Ok(connecting) => return Some(connecting),
+                Ok(connecting) => {
+                    return Some(Arriving { connecting, versions: self.credentials.versions() });
+                }
                 Err(error) => tracing::debug!(%peer, %error, "a link broke before its handshake"),
             }
         }
@@ -250,7 +275,8 @@ impl Endpoint {
 /// Completes the handshake of an accepted link and says who dialed it. A peer whose identity may
 /// not speak the protocol that it asked for is refused: pods speak with pods, tasks with their
 /// stream manager as instances, and only the operator controls.
-pub async fn admit(connecting: Connecting) -> Result<Admitted, Error> {
+pub async fn admit(arriving: Arriving) -> Result<Admitted, Error> {
+    let Arriving { connecting, versions } = arriving;
     let peer = connecting.remote_address();
     let connection = connecting.await.map_err(|source| Error::Connection { peer, source })?;
     let admitted = identity_of(&connection).and_then(|identity| {
@@ -260,18 +286,27 @@ pub async fn admit(connecting: Connecting) -> Result<Admitted, Error> {
             Identity::Pod { .. } => ALPN_PEER,
             Identity::Task { .. } => ALPN_INSTANCE,
         };
-        if alpn == own {
-            return Ok((identity, alpn));
+        if names::parse(&alpn).0 == own {
+            return Ok(identity);
         }
         Err(Error::NotForYou { identity, alpn: String::from_utf8_lossy(&alpn).into_owned() })
     });
-    match admitted {
-        Ok((identity, alpn)) => Ok(Admitted { connection, identity, alpn }),
-        Err(error) => {
+    match (admitted, version_of(&connection)) {
+        (Ok(identity), 0) => {
+            Err(version::strangers(&connection, identity, versions, Side::Acceptor).await)
+        }
+        (Ok(identity), version) => Ok(Admitted { connection, identity, version }),
+        (Err(error), _) => {
             connection.close(close::REFUSED, error.to_string().as_bytes());
             Err(error)
         }
     }
+}
+
+/// The version of the protocol that both ends of a link speak. A link that [`Endpoint::connect`] or
+/// [`admit`] has let through has one; 0 is none.
+pub fn version_of(connection: &Connection) -> u8 {
+    alpn_of(connection).and_then(|alpn| names::parse(&alpn).1).unwrap_or(0)
 }
 
 /// The identity in the certificate of the other end.

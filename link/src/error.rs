@@ -1,6 +1,7 @@
 //! What can go wrong on the way to a link.
 
 use crate::Identity;
+use egret_wire::version::Versions;
 use std::{io, net::SocketAddr, path::PathBuf};
 
 /// What can go wrong on the way to a link.
@@ -78,6 +79,22 @@ pub enum Error {
     /// The TLS library refuses the settings.
     #[error("cannot set up TLS: {0}")]
     Tls(String),
+    /// The other end speaks no version of the protocol that this end speaks.
+    #[error(
+        "`{whom}` at {peer} speaks {} of the protocol, this end {ours}, and so they cannot work \
+         together: upgrade one release at a time, all of a topology before the next",
+        theirs.map_or_else(|| "other versions".to_owned(), |theirs| theirs.to_string())
+    )]
+    Versions {
+        /// Who it is.
+        whom: Identity,
+        /// The other end.
+        peer: SocketAddr,
+        /// What this end speaks.
+        ours: Versions,
+        /// What the other end speaks, if it has said so in time.
+        theirs: Option<Versions>,
+    },
     /// The control stream can no longer be written.
     #[error("the control stream cannot be written: {0}")]
     Write(#[from] quinn::WriteError),

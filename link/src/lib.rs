@@ -19,12 +19,13 @@ pub mod endpoint;
 mod error;
 pub mod identity;
 pub mod transport;
+mod version;
 
 pub use authority::{Authority, Kept, Pem};
 pub use backoff::Backoff;
 pub use control::{ControlReceiver, ControlSender};
 pub use credentials::Credentials;
-pub use endpoint::{Admitted, Endpoint, admit, alpn_of, identity_of};
+pub use endpoint::{Admitted, Arriving, Endpoint, admit, alpn_of, identity_of, version_of};
 pub use error::Error;
 pub use identity::Identity;
 pub use quinn;

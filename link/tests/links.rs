@@ -101,8 +101,8 @@ async fn both_ends_know_each_other() {
         let (there, here) = meet(&dialer, &manager, pod(0), alpn).await;
         let (there, here) = (there.unwrap(), here.unwrap());
         assert_eq!(egret_link::identity_of(&there).unwrap(), pod(0));
-        assert_eq!(egret_link::alpn_of(&there).unwrap(), alpn);
-        assert_eq!((here.identity, here.alpn.as_slice()), (who, alpn));
+        assert_eq!(egret_link::alpn_of(&there).unwrap(), [alpn, b"/1"].concat());
+        assert_eq!((here.identity, here.version), (who, 1));
     }
 }
 
@@ -226,7 +226,7 @@ async fn a_protocol_that_is_not_spoken_here_is_refused() {
     let address = manager.local_address().unwrap();
     let dialer = world.dialing(&pod(1));
     let refused = async {
-        for alpn in [b"egret-peer/2", ALPN_CONTROL] {
+        for alpn in [b"egret-pear", ALPN_CONTROL] {
             let error = dialer.connect(address, &pod(0), alpn).await.unwrap_err().to_string();
             assert!(error.contains("doesn't support any known protocol"), "{error}");
         }

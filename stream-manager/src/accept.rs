@@ -1,7 +1,7 @@
 //! Links that others dial: who they are decides who serves them.
 
 use crate::{instance_link, limits, manager::Manager, operator_link, peer_link};
-use egret_link::{Admitted, Identity, admit, endpoint::close};
+use egret_link::{Admitted, Identity, admit, endpoint::close, quinn::Connection, version_of};
 use std::{cell::Cell, rc::Rc};
 use tokio::{task::spawn_local, time::timeout};
 
@@ -40,6 +40,12 @@ impl Drop for Greeted {
     fn drop(&mut self) {
         self.0.set(self.0.get() - 1);
     }
+}
+
+/// Why a hello is refused that does not repeat the version of its link.
+pub(crate) fn another_version(said: u8, connection: &Connection) -> String {
+    let agreed = version_of(connection);
+    format!("its hello is of version {said} of the protocol, its link of version {agreed}")
 }
 
 async fn serve(manager: Rc<Manager>, admitted: Admitted, greeted: Greeted) {

@@ -52,6 +52,7 @@ pub(crate) const ADMIN_ADDRESS: &str = "admin-address";
 
 pub(crate) async fn start(options: Options) -> Result<Rc<Manager>, Error> {
     let credentials = Credentials::load(&options.dir.join("identity"))?;
+    let credentials = credentials.speaking(options.versions);
     let expected = Identity::Pod { uid: options.uid.clone(), pod: options.pod };
     if *credentials.identity() != expected {
         return Err(Error::ForeignIdentity { got: credentials.identity().clone(), expected });

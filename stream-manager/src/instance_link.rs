@@ -1,7 +1,7 @@
 //! The link of an instance: registration, then reports until it ends.
 
 use crate::{
-    accept::Greeted,
+    accept::{Greeted, another_version},
     errors::Told,
     limits,
     links::{self, Attached, Queue},
@@ -11,12 +11,10 @@ use crate::{
 use egret_flow::{Link, LinkId, LinkUp, Refused};
 use egret_link::{
     ControlReceiver, ControlSender, Identity, control, endpoint::close, quinn::Connection,
+    version_of,
 };
 use egret_topology::id::{Incarnation, TaskId};
-use egret_wire::{
-    control::{FromInstance, Phase, ToInstance},
-    limits::VERSION,
-};
+use egret_wire::control::{FromInstance, Phase, ToInstance};
 use std::rc::Rc;
 use tokio::{task::spawn_local, time::timeout};
 
@@ -29,7 +27,7 @@ pub(crate) async fn serve(
 ) {
     let hello = timeout(limits::HELLO, hello(connection)).await;
     let (sender, mut receiver, incarnation, died_of) = match hello {
-        Ok(Ok((sender, receiver, hello))) => match check(&hello, manager, task) {
+        Ok(Ok((sender, receiver, hello))) => match check(&hello, manager, connection, task) {
             Ok(incarnation) => (sender, receiver, incarnation, died_of(hello)),
             Err(why) => return refuse(manager, connection, from, sender, why, None).await,
         },
@@ -76,11 +74,16 @@ async fn hello(connection: &Connection) -> Result<Greeting, egret_link::Error> {
     Ok((sender, receiver, hello.ok_or_else(missing)?))
 }
 
-fn check(hello: &FromInstance, manager: &Manager, task: TaskId) -> Result<Incarnation, String> {
+fn check(
+    hello: &FromInstance,
+    manager: &Manager,
+    connection: &Connection,
+    task: TaskId,
+) -> Result<Incarnation, String> {
     match hello {
-        FromInstance::Hello { version, .. } if *version != VERSION => Err(format!(
-            "it speaks version {version} of the protocol, this stream manager {VERSION}"
-        )),
+        FromInstance::Hello { version, .. } if *version != version_of(connection) => {
+            Err(another_version(*version, connection))
+        }
         FromInstance::Hello { uid, .. } if *uid != manager.options.uid => {
             Err(format!("it says that it belongs to topology uid `{uid}`"))
         }
@@ -162,6 +165,7 @@ fn register(
             incarnation = incarnation.0,
             restarts,
             replaced = up.replaced,
+            version = version_of(connection),
             "an instance has registered"
         );
         let plan = Box::new(plan.plan().clone());

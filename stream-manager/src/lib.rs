@@ -34,4 +34,4 @@ mod writer;
 
 pub use boot::Error;
 pub use options::Options;
-pub use run::{main, run};
+pub use run::{main, play, run, run_until};

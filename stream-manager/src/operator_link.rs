@@ -1,12 +1,15 @@
 //! The operator's link: plans in, status and positions out.
 
-use crate::{accept::Greeted, limits, manager::Manager};
-use egret_link::{ControlReceiver, ControlSender, Error, Identity, control, quinn::Connection};
-use egret_topology::positions::Positions;
-use egret_wire::{
-    control::{FromOperator, ToOperator},
-    limits::VERSION,
+use crate::{
+    accept::{Greeted, another_version},
+    limits,
+    manager::Manager,
 };
+use egret_link::{
+    ControlReceiver, ControlSender, Error, Identity, control, quinn::Connection, version_of,
+};
+use egret_topology::positions::Positions;
+use egret_wire::control::{FromOperator, ToOperator};
 use std::rc::Rc;
 use tokio::time::timeout;
 
@@ -27,14 +30,20 @@ pub(crate) async fn serve(
         Err(_) => return manager.refuse(operator, connection, "it did not say hello in time"),
     };
     drop(greeted);
-    match hello {
-        Some(FromOperator::Hello { version, uid })
-            if version == VERSION && uid == manager.options.uid => {}
-        _ => {
-            return manager.refuse(operator, connection, "its hello is for another version or uid");
+    let refused = match hello {
+        Some(FromOperator::Hello { version, .. }) if version != version_of(connection) => {
+            Some(another_version(version, connection))
         }
+        Some(FromOperator::Hello { uid, .. }) if uid != manager.options.uid => {
+            Some(format!("it says that it belongs to topology uid `{uid}`"))
+        }
+        Some(FromOperator::Hello { .. }) => None,
+        _ => Some("its first message is no hello".to_owned()),
+    };
+    if let Some(why) = refused {
+        return manager.refuse(operator, connection, &why);
     }
-    tracing::info!("the operator is linked");
+    tracing::info!(version = version_of(connection), "the operator is linked");
     manager.operators.send_modify(|count| *count += 1);
     if let Err(error) = converse(manager, &mut sender, &mut receiver).await {
         manager.control_failed(operator, connection, &error);

@@ -4,6 +4,7 @@ use crate::inspect;
 use clap::Parser;
 use egret_process::logging::Format;
 use egret_topology::id::PodId;
+use egret_wire::{limits::VERSIONS, version::Versions};
 use std::{net::SocketAddr, path::PathBuf};
 
 /// Moves frames between the instances of its pod and its peers.
@@ -41,6 +42,9 @@ pub struct Options {
     /// Log one JSON object per line
     #[arg(long)]
     pub log_json: bool,
+    /// Versions of the protocol that it speaks: those of its build, whatever is asked for
+    #[arg(skip = VERSIONS)]
+    pub versions: Versions,
 }
 
 impl Options {

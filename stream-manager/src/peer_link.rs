@@ -1,22 +1,19 @@
 //! The link between two stream managers, dialed by the one with the lower index.
 
 use crate::{
-    accept::Greeted,
+    accept::{Greeted, another_version},
     limits,
     links::{self, Attached, Listening, Queue},
-    manager::Manager,
+    manager::{Manager, bump},
     reader,
 };
 use egret_flow::Link;
 use egret_link::{
     Backoff, ControlReceiver, ControlSender, Error, Identity, control, endpoint::close,
-    quinn::Connection,
+    quinn::Connection, version_of,
 };
 use egret_topology::id::{Incarnation, PodId};
-use egret_wire::{
-    control::{ALPN_PEER, Peer},
-    limits::VERSION,
-};
+use egret_wire::control::{ALPN_PEER, Peer};
 use std::{net::SocketAddr, rc::Rc};
 use tokio::{sync::mpsc, task::spawn_local, time::timeout};
 
@@ -57,7 +54,7 @@ pub(crate) async fn dial(manager: Rc<Manager>, pod: PodId) {
                 }
                 connection.close(close::DONE, b"");
             }
-            Err(error) => tracing::debug!(pod = pod.0, "no link yet: {error}"),
+            Err(error) => unlinked(&manager, pod, &error),
         }
         tokio::select! {
             () = tokio::time::sleep(backoff.delay()) => {}
@@ -65,6 +62,16 @@ pub(crate) async fn dial(manager: Rc<Manager>, pod: PodId) {
         }
     }
     manager.dialed.borrow_mut().remove(&pod);
+}
+
+/// An attempt to link has failed: as a rule because the other end is not there yet.
+fn unlinked(manager: &Manager, pod: PodId, error: &Error) {
+    if matches!(error, Error::Versions { .. }) {
+        bump(&manager.tally.refused);
+        tracing::warn!(pod = pod.0, "link refused: {error}");
+    } else {
+        tracing::debug!(pod = pod.0, "no link yet: {error}");
+    }
 }
 
 /// Where the plan in force has a pod.
@@ -100,7 +107,7 @@ async fn dialed(
     let ups = |manager: &Manager| manager.flow.borrow().ups(Link::Peer(pod));
     let before = ups(manager);
     let (queue, listening) = greet(manager, connection, sender);
-    match timeout(limits::HELLO, hello(&mut receiver, manager, pod)).await {
+    match timeout(limits::HELLO, hello(&mut receiver, manager, connection, pod)).await {
         Ok(Ok(Ok(hello))) => {
             serve(manager, connection, peer, pod, hello, queue, &mut receiver).await;
         }
@@ -122,7 +129,7 @@ pub(crate) async fn accepted(
 ) {
     let greeting = timeout(limits::HELLO, async {
         let (sender, mut receiver) = control::accept(connection).await?;
-        let hello = hello(&mut receiver, manager, pod).await?;
+        let hello = hello(&mut receiver, manager, connection, pod).await?;
         Ok::<_, Error>((sender, receiver, hello))
     });
     let (sender, mut receiver, hello) = match greeting.await {
@@ -146,7 +153,7 @@ fn greet<'a>(
     let queue = links::queue(sender);
     let flow = manager.flow.borrow();
     let hello = Peer::Hello {
-        version: VERSION,
+        version: version_of(connection),
         uid: manager.options.uid.clone(),
         pod: manager.options.pod,
         incarnation: manager.incarnation,
@@ -162,13 +169,14 @@ fn greet<'a>(
 async fn hello(
     receiver: &mut ControlReceiver<Peer>,
     manager: &Manager,
+    connection: &Connection,
     pod: PodId,
 ) -> Result<Result<Hello, String>, Error> {
     let ours = &manager.options.uid;
     Ok(match receiver.recv().await? {
-        Some(Peer::Hello { version, .. }) if version != VERSION => Err(format!(
-            "it speaks version {version} of the protocol, this stream manager {VERSION}"
-        )),
+        Some(Peer::Hello { version, .. }) if version != version_of(connection) => {
+            Err(another_version(version, connection))
+        }
         Some(Peer::Hello { uid, .. }) if uid != *ours => {
             Err(format!("it says that it belongs to topology uid `{uid}`"))
         }
@@ -206,7 +214,8 @@ async fn serve(
         Ok(up) => up,
         Err(why) => return manager.refuse(peer, connection, &why.to_string()),
     };
-    tracing::info!(peer = pod.0, incarnation = hello.incarnation.0, "a peer is linked");
+    let (incarnation, version) = (hello.incarnation.0, version_of(connection));
+    tracing::info!(peer = pod.0, incarnation, version, "a peer is linked");
     let attached =
         Attached { link: up.link, connection: connection.clone(), queue: Queue::Peer(queue) };
     manager.attach(Link::Peer(pod), attached);

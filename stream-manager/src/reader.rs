@@ -73,7 +73,7 @@ impl Reader {
     }
 
     async fn read(&mut self, id: InId, room: &Notify) {
-        let mut cutter = Cutter::default();
+        let mut cutter = Cutter::speaking(self.manager.endpoint.versions());
         let mut chunks: [Bytes; limits::READ_CHUNKS] = std::array::from_fn(|_| Bytes::new());
         loop {
             while !self.manager.flow.borrow().may_read(id) {

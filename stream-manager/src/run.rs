@@ -26,6 +26,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
             return if error.use_stderr() { Exit::Usage } else { Exit::Ok };
         }
     };
+    play(options)
+}
+
+/// Is a stream manager, as a process of its own that has been told these options.
+pub fn play(options: Options) -> Exit {
     let logging = Logging {
         format: options.log_format(),
         topology: Some(options.topology.clone()),
@@ -58,6 +63,15 @@ fn die_of_panics() {
 
 /// Runs a stream manager until SIGTERM or SIGINT.
 pub fn run(options: Options) -> Result<(), Error> {
+    run_until(options, end)
+}
+
+/// Runs a stream manager until what `end` returns completes. It is called before anybody can see
+/// this stream manager, so that who sees it may end it as planned.
+pub fn run_until<E: Future>(
+    options: Options,
+    end: impl FnOnce() -> Result<E, Error>,
+) -> Result<(), Error> {
     // The first look says when this process started.
     egret_process::usage::now();
     if let Some(parent) = options.parent_pid {
@@ -67,12 +81,10 @@ pub fn run(options: Options) -> Result<(), Error> {
         .enable_all()
         .build()
         .map_err(Error::Runtime)?;
-    LocalSet::new().block_on(&runtime, serve(options))
+    LocalSet::new().block_on(&runtime, async { serve(options, end()?).await })
 }
 
-async fn serve(options: Options) -> Result<(), Error> {
-    // Before anything else: whoever sees our address may end us as planned.
-    let end = end()?;
+async fn serve(options: Options, end: impl Future) -> Result<(), Error> {
     let manager = boot::start(options).await?;
     spawn_local(manager.clone().keep_time());
     spawn_local(files::keep_state(manager.clone()));

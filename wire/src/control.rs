@@ -17,12 +17,13 @@ use egret_topology::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::collections::BTreeMap;
 
-/// ALPN between stream managers.
-pub const ALPN_PEER: &[u8] = b"egret-peer/1";
-/// ALPN of instances to their stream manager.
-pub const ALPN_INSTANCE: &[u8] = b"egret-instance/1";
-/// ALPN of the operator to stream managers.
-pub const ALPN_CONTROL: &[u8] = b"egret-control/1";
+/// The protocol between stream managers. Its names in ALPN have a version each
+/// ([`crate::version`]).
+pub const ALPN_PEER: &[u8] = b"egret-peer";
+/// The protocol of instances to their stream manager.
+pub const ALPN_INSTANCE: &[u8] = b"egret-instance";
+/// The protocol of the operator to stream managers.
+pub const ALPN_CONTROL: &[u8] = b"egret-control";
 
 /// From an instance to its stream manager.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

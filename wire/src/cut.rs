@@ -5,6 +5,8 @@
 use crate::{
     Malformed,
     header::{HEADER, Header},
+    limits,
+    version::Versions,
 };
 use bytes::{Buf, Bytes, BytesMut};
 use smallvec::SmallVec;
@@ -58,14 +60,26 @@ impl Frame {
 }
 
 /// Collects chunks and yields frames.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Cutter {
+    versions: Versions,
     chunks: VecDeque<Bytes>,
     held: usize,
     header: Option<Header>,
 }
 
+impl Default for Cutter {
+    fn default() -> Cutter {
+        Cutter::speaking(limits::VERSIONS)
+    }
+}
+
 impl Cutter {
+    /// That of a build that speaks these versions.
+    pub fn speaking(versions: Versions) -> Cutter {
+        Cutter { versions, chunks: VecDeque::new(), held: 0, header: None }
+    }
+
     /// Adds the next bytes of the stream.
     pub fn push(&mut self, chunk: Bytes) {
         if !chunk.is_empty() {
@@ -110,7 +124,7 @@ impl Cutter {
                 break;
             }
         }
-        Header::decode(&bytes)
+        Header::decode_as(self.versions, &bytes)
     }
 
     fn split(&mut self, mut len: usize) -> SmallVec<[Bytes; 2]> {

@@ -1,6 +1,6 @@
 //! The fixed header of every frame: all that a stream manager reads (protocol section 3).
 
-use crate::{Malformed, limits};
+use crate::{Malformed, limits, version::Versions};
 use egret_topology::id::{Epoch, Incarnation, TaskId};
 
 /// Bytes of an encoded header.
@@ -81,7 +81,7 @@ impl Header {
     pub fn encode(&self) -> [u8; HEADER] {
         let mut out = [0; HEADER];
         out[0..2].copy_from_slice(&MAGIC);
-        out[2] = limits::VERSION;
+        out[2] = limits::VERSIONS.of_frames();
         out[3] = self.kind as u8;
         out[4..8].copy_from_slice(&self.len.to_le_bytes());
         out[8..12].copy_from_slice(&self.epoch.0.to_le_bytes());
@@ -99,11 +99,16 @@ impl Header {
 
     /// Reads a header and checks all that can be checked without a plan.
     pub fn decode(bytes: &[u8; HEADER]) -> Result<Header, Malformed> {
+        Header::decode_as(limits::VERSIONS, bytes)
+    }
+
+    /// The same as a build that speaks these versions.
+    pub fn decode_as(versions: Versions, bytes: &[u8; HEADER]) -> Result<Header, Malformed> {
         if bytes[0..2] != MAGIC {
             return Err(Malformed::NotAFrame("wrong magic"));
         }
-        if bytes[2] != limits::VERSION {
-            return Err(Malformed::NotAFrame("another version"));
+        if !versions.read(bytes[2]) {
+            return Err(Malformed::Version { got: bytes[2], ours: versions });
         }
         let kind = match bytes[3] {
             0 => Kind::Data,

@@ -12,6 +12,7 @@
 //!   where a process spends its CPU time.
 //! * [`trace`]: which roots are traced, and the ids of spans.
 //! * [`value`], [`varint`]: the pieces. * [`edge_id`]: the ids that ack tracking XORs.
+//! * [`version`]: which versions a build speaks.
 
 pub mod ack;
 pub mod control;
@@ -27,6 +28,7 @@ pub mod profile;
 pub mod trace;
 pub mod value;
 pub mod varint;
+pub mod version;
 
 /// What can be wrong with bytes from a peer. The link they came over is closed and counts it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -60,5 +62,16 @@ pub enum Malformed {
         what: &'static str,
         /// Its number.
         got: u64,
+    },
+    /// A frame is of a version that this build does not read.
+    #[error(
+        "not a frame that this end reads: it is of version {got} of the protocol, this end speaks \
+         {ours}; all images of a topology are to be of neighbouring releases"
+    )]
+    Version {
+        /// Its version.
+        got: u8,
+        /// What is spoken here.
+        ours: version::Versions,
     },
 }

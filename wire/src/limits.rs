@@ -1,7 +1,13 @@
 //! Limits of everything on the wire, each with its reason.
 
-/// Version of the protocol; peers agree on it in the handshake.
-pub const VERSION: u8 = 1;
+use crate::version::Versions;
+
+/// Versions of the protocol that this build speaks; two ends agree on one in the handshake. Its
+/// neighbours speak one of them too.
+pub const VERSIONS: Versions = Versions::new(1, 1);
+
+// With more than two, a build might not read what another one makes that it has a link with.
+const _: () = assert!(VERSIONS.newest() - VERSIONS.oldest() <= 1);
 
 /// Payload of a frame. Bounds what a receiver must hold to cut a frame out of a stream.
 pub const MAX_PAYLOAD: usize = 1 << 20;

@@ -17,4 +17,5 @@ mod recovery;
 mod run;
 mod tracing;
 mod troubles;
+mod versions;
 mod word_count;

@@ -12,6 +12,9 @@ use std::{
 };
 use tempfile::TempDir;
 
+/// The program.
+pub(crate) const EGRET: &str = env!("CARGO_BIN_EXE_egret");
+
 /// Longer than any run here takes, also on a machine that does much else.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -50,13 +53,18 @@ pub(crate) fn example(name: &str) -> PathBuf {
 
 /// The binary of `cli/examples/trouble.rs`.
 pub(crate) fn trouble() -> String {
-    let built = Path::new(env!("CARGO_BIN_EXE_egret")).with_file_name("examples").join("trouble");
-    assert!(built.exists(), "first: cargo build -p egret-cli --example trouble");
-    built.to_str().unwrap().to_owned()
+    built("trouble").to_str().unwrap().to_owned()
+}
+
+/// The binary of one of `cli/examples`.
+pub(crate) fn built(example: &str) -> PathBuf {
+    let built = Path::new(EGRET).with_file_name("examples").join(example);
+    assert!(built.exists(), "first: cargo build -p egret-cli --example {example}");
+    built
 }
 
 pub(crate) fn egret(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_egret")).args(args).output().unwrap()
+    Command::new(EGRET).args(args).output().unwrap()
 }
 
 /// A directory with these files in it.
@@ -77,13 +85,13 @@ impl Run {
     /// Starts it in a directory that has its input.
     pub(crate) fn start_in(dir: TempDir, topology: &Path, args: &[&str]) -> Run {
         let share = Share::Together(MACHINE.read().unwrap_or_else(PoisonError::into_inner));
-        Run::spawn(dir, topology, args, share, TOGETHER)
+        Run::spawn(Path::new(EGRET), dir, topology, args, share, TOGETHER)
     }
 
     /// Starts it while no other run of these tests goes on.
     pub(crate) fn start_alone(dir: TempDir, topology: &Path, args: &[&str]) -> Run {
         let share = Share::Alone(MACHINE.write().unwrap_or_else(PoisonError::into_inner));
-        Run::spawn(dir, topology, args, share, TOGETHER)
+        Run::spawn(Path::new(EGRET), dir, topology, args, share, TOGETHER)
     }
 
     /// Starts the topology of this text, in which `DIR` stands for the directory too.
@@ -92,14 +100,22 @@ impl Run {
         Run::start_in(dir, &file, args)
     }
 
+    /// As [`Run::start_text`], by this program.
+    pub(crate) fn start_by(program: &Path, dir: TempDir, topology: &str, args: &[&str]) -> Run {
+        let share = Share::Together(MACHINE.read().unwrap_or_else(PoisonError::into_inner));
+        let file = write_topology(&dir, topology);
+        Run::spawn(program, dir, &file, args, share, TOGETHER)
+    }
+
     /// As [`Run::start_text`], in a group of its own, so that the group can be interrupted.
     pub(crate) fn start_group(dir: TempDir, topology: &str, args: &[&str]) -> Run {
         let share = Share::Together(MACHINE.read().unwrap_or_else(PoisonError::into_inner));
         let file = write_topology(&dir, topology);
-        Run::spawn(dir, &file, args, share, |command| command.process_group(0))
+        Run::spawn(Path::new(EGRET), dir, &file, args, share, |command| command.process_group(0))
     }
 
     fn spawn(
+        program: &Path,
         dir: TempDir,
         topology: &Path,
         args: &[&str],
@@ -107,7 +123,7 @@ impl Run {
         adjust: fn(&mut Command) -> &mut Command,
     ) -> Run {
         let here = dir.path().to_str().unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_egret"));
+        let mut command = Command::new(program);
         let process = adjust(&mut command)
             .arg("run")
             .arg(topology)

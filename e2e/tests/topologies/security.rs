@@ -6,12 +6,9 @@ use egret_e2e::{
     images::BUSYBOX,
     installed::{self, NAMESPACE},
 };
-use egret_link::{Authority, Credentials, Endpoint, Identity, Pem, Windows, control};
+use egret_link::{Authority, Credentials, Endpoint, Identity, Pem, Windows, control, version_of};
 use egret_topology::id::{PodId, TaskId};
-use egret_wire::{
-    control::{ALPN_CONTROL, ALPN_INSTANCE, ALPN_PEER},
-    limits::VERSION,
-};
+use egret_wire::control::{ALPN_CONTROL, ALPN_INSTANCE, ALPN_PEER};
 use rcgen::{
     CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair,
     date_time_ymd,
@@ -236,7 +233,8 @@ async fn hello(
     let said = async {
         let connection = endpoint.connect(address, &whom, alpn).await?;
         let (mut sender, mut receiver) = control::open::<Value, Value>(&connection).await?;
-        let hello = serde_json::json!({"type": "hello", "version": VERSION, "uid": uid});
+        let version = version_of(&connection);
+        let hello = serde_json::json!({"type": "hello", "version": version, "uid": uid});
         sender.send(&hello).await?;
         receiver.recv().await
     };

@@ -23,6 +23,7 @@ use egret_wire::{
     control::{FromInstance, LossScope, Phase, Poisoned, TaskReport, Usage},
     cut::Cutter,
     preamble::StreamKey,
+    version::Versions,
 };
 use std::{
     cell::{Cell, RefCell},
@@ -63,6 +64,8 @@ pub(crate) struct Shared {
     pub(super) leave: Notify,
     /// This process was asked to end.
     asked_to_end: Cell<bool>,
+    /// What is read of streams.
+    pub(crate) versions: Versions,
     /// The plan in force.
     plan: watch::Sender<PlanIndex>,
 }
@@ -74,6 +77,7 @@ impl Shared {
         bridge: Arc<Bridge>,
         clock: Clock,
         plan: PlanIndex,
+        versions: Versions,
     ) -> Shared {
         Shared {
             task,
@@ -92,6 +96,7 @@ impl Shared {
             again: Cell::new(false),
             leave: Notify::new(),
             asked_to_end: Cell::new(false),
+            versions,
             plan: watch::Sender::new(plan),
         }
     }

@@ -1,12 +1,9 @@
 //! The link of one stream manager, made again and again.
 
 use crate::pending::{Pending, Request};
-use egret_link::{Backoff, Endpoint, Identity, control, endpoint::close};
+use egret_link::{Backoff, Endpoint, Identity, control, endpoint::close, version_of};
 use egret_topology::id::PodId;
-use egret_wire::{
-    control::{ALPN_CONTROL, FromOperator, ToOperator},
-    limits,
-};
+use egret_wire::control::{ALPN_CONTROL, FromOperator, ToOperator};
 use std::{net::SocketAddr, time::Duration};
 use tokio::{
     sync::{mpsc, watch},
@@ -91,7 +88,8 @@ impl Session {
             let whom = Identity::Pod { uid: uid.clone(), pod };
             let connection = endpoint.connect(address, &whom, ALPN_CONTROL).await?;
             let (mut send, mut receive) = control::open(&connection).await?;
-            send.send(&FromOperator::Hello { version: limits::VERSION, uid }).await?;
+            let version = version_of(&connection);
+            send.send(&FromOperator::Hello { version, uid }).await?;
             let hello = receive.recv().await?;
             Ok::<_, egret_link::Error>(((connection, send, receive), hello))
         };
@@ -105,7 +103,12 @@ impl Session {
                 connection.close(close::MALFORMED, b"expected the hello of another pod");
                 Err(Turn::Broken(format!("{address} answered the hello with {other:?}")))
             }
-            Ok(Err(error)) => Err(Turn::Broken(error.to_string())),
+            Ok(Err(error)) => {
+                if matches!(error, egret_link::Error::Versions { .. }) {
+                    tracing::warn!("link refused: {error}");
+                }
+                Err(Turn::Broken(error.to_string()))
+            }
             Err(_) => Err(Turn::Broken(format!("{address} did not answer the hello"))),
         }
     }

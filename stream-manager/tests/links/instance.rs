@@ -5,6 +5,7 @@ use bytes::Bytes;
 use egret_link::{
     ControlReceiver, ControlSender, Endpoint, Identity, control,
     quinn::{Connection, RecvStream, SendStream},
+    version_of,
 };
 use egret_topology::{
     id::{Epoch, Incarnation, TaskId},
@@ -14,8 +15,9 @@ use egret_wire::{
     control::{ALPN_INSTANCE, FromInstance, ToInstance},
     cut::{Cutter, Frame},
     header::{HEADER, Header, Kind},
-    limits::VERSION,
+    limits::VERSIONS,
     preamble::{Class, PREAMBLE, StreamKey},
+    version::Versions,
 };
 use std::{
     collections::{BTreeMap, HashMap},
@@ -50,19 +52,31 @@ pub struct Assigned {
 impl Instance {
     /// Says hello and returns the answer.
     pub async fn greet(pods: &Pods, task: u32, said: u32, life: u64) -> (Instance, ToInstance) {
+        Instance::greet_as(VERSIONS, pods, task, life, |version| {
+            let (uid, task, incarnation) = (UID.to_owned(), TaskId(said), Incarnation(life));
+            FromInstance::Hello { version, uid, task, incarnation, died_of: None }
+        })
+        .await
+    }
+
+    /// Says a hello that follows from the version of the link, as a build of these versions.
+    pub async fn greet_as(
+        versions: Versions,
+        pods: &Pods,
+        task: u32,
+        life: u64,
+        hello: impl FnOnce(u8) -> FromInstance,
+    ) -> (Instance, ToInstance) {
         let pod = pods.plan.tasks[task as usize].pod.0 as usize;
         let identity = Identity::Task { uid: UID.into(), task: TaskId(task) };
-        let (endpoint, connection) = pods.dial(pod, &identity, ALPN_INSTANCE).await;
+        let dialed = pods.dial_as(versions, pod, &identity, ALPN_INSTANCE).await;
+        let (endpoint, connection) = dialed.unwrap();
         let (mut control, mut messages) = control::open(&connection).await.unwrap();
-        let (uid, incarnation) = (UID.to_owned(), Incarnation(life));
-        let (version, task_said) = (VERSION, TaskId(said));
-        let hello =
-            FromInstance::Hello { version, uid, task: task_said, incarnation, died_of: None };
-        control.send(&hello).await.unwrap();
+        control.send(&hello(version_of(&connection))).await.unwrap();
         let answer = timeout(PATIENCE, messages.recv()).await.unwrap().unwrap().unwrap();
         let (sender, frames) = mpsc::unbounded_channel();
         let (reads, may_read) = watch::channel(true);
-        tokio::spawn(accept(connection.clone(), sender, may_read));
+        tokio::spawn(accept(versions, connection.clone(), sender, may_read));
         let instance = Instance {
             _endpoint: endpoint,
             connection,
@@ -79,12 +93,16 @@ impl Instance {
 
     /// An instance that is let in.
     pub async fn start(pods: &Pods, task: u32, life: u64) -> (Instance, Assigned) {
-        match Instance::greet(pods, task, task, life).await {
-            (instance, ToInstance::Assign { plan, positions, restarts }) => {
-                (instance, Assigned { plan: *plan, positions, restarts })
-            }
-            (_, other) => panic!("{other:?}"),
-        }
+        let_in(Instance::greet(pods, task, task, life).await)
+    }
+
+    /// One of a build that speaks these versions.
+    pub async fn start_as(versions: Versions, pods: &Pods, task: u32) -> Instance {
+        let hello = |version| {
+            let (uid, task, incarnation) = (UID.to_owned(), TaskId(task), Incarnation(1));
+            FromInstance::Hello { version, uid, task, incarnation, died_of: None }
+        };
+        let_in(Instance::greet_as(versions, pods, task, 1, hello).await).0
     }
 
     pub fn frame(&self, kind: Kind, to: u32, n: u64, size: usize) -> Vec<u8> {
@@ -128,6 +146,12 @@ impl Instance {
         unreachable!()
     }
 
+    /// The bytes of the next frame.
+    pub async fn read_bytes(&mut self) -> Vec<u8> {
+        let frame = timeout(PATIENCE, self.frames.recv()).await.unwrap().unwrap();
+        frame.parts.concat()
+    }
+
     /// The next frame.
     pub async fn read(&mut self) -> Header {
         let frame = timeout(PATIENCE, self.frames.recv()).await.unwrap().unwrap();
@@ -168,17 +192,28 @@ impl Instance {
     }
 }
 
+fn let_in(greeted: (Instance, ToInstance)) -> (Instance, Assigned) {
+    match greeted {
+        (instance, ToInstance::Assign { plan, positions, restarts }) => {
+            (instance, Assigned { plan: *plan, positions, restarts })
+        }
+        (_, other) => panic!("{other:?}"),
+    }
+}
+
 async fn accept(
+    versions: Versions,
     connection: Connection,
     frames: mpsc::UnboundedSender<Frame>,
     reads: watch::Receiver<bool>,
 ) {
     while let Ok(stream) = connection.accept_uni().await {
-        tokio::spawn(read(stream, frames.clone(), reads.clone()));
+        tokio::spawn(read(versions, stream, frames.clone(), reads.clone()));
     }
 }
 
 async fn read(
+    versions: Versions,
     mut stream: RecvStream,
     frames: mpsc::UnboundedSender<Frame>,
     mut reads: watch::Receiver<bool>,
@@ -188,7 +223,7 @@ async fn read(
         return;
     }
     let key = StreamKey::decode(&preamble).unwrap();
-    let mut cutter = Cutter::default();
+    let mut cutter = Cutter::speaking(versions);
     while reads.wait_for(|reads| *reads).await.is_ok() {
         let Ok(Some(chunk)) = stream.read_chunk(65_536, true).await else { return };
         cutter.push(chunk.bytes);

@@ -11,3 +11,4 @@ mod pods;
 mod positions;
 mod questions;
 mod routing;
+mod versions;

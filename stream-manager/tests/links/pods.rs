@@ -1,9 +1,11 @@
 //! Pods as processes, and whoever plays the operator.
 
+use clap::Parser;
 use egret_link::{
-    Authority, ControlReceiver, ControlSender, Credentials, Endpoint, Identity, Windows, authority,
-    control, quinn::Connection,
+    Authority, ControlReceiver, ControlSender, Credentials, Endpoint, Error, Identity, Windows,
+    authority, control, quinn::Connection, version_of,
 };
+use egret_stream_manager::Options;
 use egret_topology::{
     grouping::Grouping,
     id::{Epoch, PodId, TaskId},
@@ -16,17 +18,19 @@ use egret_topology::{
 };
 use egret_wire::{
     control::{ALPN_CONTROL, FromOperator, PodStatus, ToOperator},
-    limits::VERSION,
+    limits::VERSIONS,
+    version::Versions,
 };
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus},
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
-use tokio::time::timeout;
+use tokio::{sync::oneshot, time::timeout};
 
 pub const UID: &str = "u-1";
 /// Everything here takes milliseconds; a test that waits for this long has failed.
@@ -39,6 +43,9 @@ pub struct Pods {
     pub dir: TempDir,
     authority: Authority,
     managers: Vec<Option<Child>>,
+    /// Stream managers of this process, which speak what a test tells them to.
+    threads: Vec<(oneshot::Sender<()>, JoinHandle<()>)>,
+    speak: Vec<Versions>,
     pub addresses: Vec<SocketAddr>,
     pub plan: PhysicalPlan,
 }
@@ -46,12 +53,19 @@ pub struct Pods {
 impl Pods {
     /// Stream managers for a topology, with its plan in force in all of them.
     pub async fn start(components: &[Component<'_>]) -> Pods {
+        Pods::speaking(components, &[]).await
+    }
+
+    /// The same, with those of the first pods as if they were of builds that speak these versions.
+    pub async fn speaking(components: &[Component<'_>], speak: &[Versions]) -> Pods {
         let authority = Authority::new(UID).unwrap();
         let plan = plan(components);
         let mut pods = Pods {
             dir: tempfile::tempdir().unwrap(),
             authority,
             managers: Vec::new(),
+            threads: Vec::new(),
+            speak: speak.to_vec(),
             addresses: Vec::new(),
             plan,
         };
@@ -59,7 +73,10 @@ impl Pods {
             let identity = Identity::Pod { uid: UID.into(), pod: PodId(pod as u32) };
             pods.issue(&identity, &pods.pod_dir(pod).join("identity"));
             pods.managers.push(None);
-            pods.spawn(pod);
+            match speak.get(pod) {
+                Some(versions) => pods.threads.push(run(pod, &pods.pod_dir(pod), *versions)),
+                None => pods.spawn(pod),
+            }
         }
         for pod in 0..pods.plan.pods.len() {
             let address = wait_for_file(&pods.pod_dir(pod).join("address")).await;
@@ -136,32 +153,50 @@ impl Pods {
         Credentials::load(&dir).unwrap()
     }
 
-    /// A link to a pod's stream manager.
+    /// What the stream manager of a pod speaks.
+    fn speaks(&self, pod: usize) -> Versions {
+        self.speak.get(pod).copied().unwrap_or(VERSIONS)
+    }
+
+    /// A link to a pod's stream manager, in a version that it speaks.
     pub async fn dial(
         &self,
         pod: usize,
         identity: &Identity,
         alpn: &[u8],
     ) -> (Endpoint, Connection) {
-        let credentials = self.credentials(identity);
-        let address = self.addresses[pod];
-        let endpoint = Endpoint::dialing_to(address, &credentials, Windows::default()).unwrap();
-        let whom = Identity::Pod { uid: UID.into(), pod: PodId(pod as u32) };
         let started = Instant::now();
         loop {
-            match endpoint.connect(address, &whom, alpn).await {
-                Ok(connection) => return (endpoint, connection),
+            match self.dial_as(self.speaks(pod), pod, identity, alpn).await {
+                Ok(linked) => return linked,
                 Err(error) => assert!(started.elapsed() < PATIENCE, "{error}"),
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 
+    /// One attempt of a build that speaks these versions.
+    pub async fn dial_as(
+        &self,
+        versions: Versions,
+        pod: usize,
+        identity: &Identity,
+        alpn: &[u8],
+    ) -> Result<(Endpoint, Connection), Error> {
+        let credentials = self.credentials(identity).speaking(versions);
+        let address = self.addresses[pod];
+        let endpoint = Endpoint::dialing_to(address, &credentials, Windows::default())?;
+        let whom = Identity::Pod { uid: UID.into(), pod: PodId(pod as u32) };
+        let connection = endpoint.connect(address, &whom, alpn).await?;
+        Ok((endpoint, connection))
+    }
+
     pub async fn operator(&self, pod: usize) -> Operator {
         let identity = Identity::Operator { uid: UID.into() };
         let (endpoint, connection) = self.dial(pod, &identity, ALPN_CONTROL).await;
         let (mut sender, mut receiver) = control::open(&connection).await.unwrap();
-        sender.send(&FromOperator::Hello { version: VERSION, uid: UID.into() }).await.unwrap();
+        let version = version_of(&connection);
+        sender.send(&FromOperator::Hello { version, uid: UID.into() }).await.unwrap();
         let hello = receiver.recv().await.unwrap().unwrap();
         assert!(matches!(hello, ToOperator::Hello { .. }), "{hello:?}");
         let told = Positions::default();
@@ -200,6 +235,10 @@ impl Drop for Pods {
         for child in self.managers.iter_mut().flatten() {
             let _ = child.kill();
             let _ = child.wait();
+        }
+        for (end, thread) in self.threads.drain(..) {
+            drop(end);
+            let _ = thread.join();
         }
     }
 }
@@ -273,6 +312,18 @@ fn spawn(pod: usize, dir: &Path) -> Child {
         .arg(dir)
         .spawn()
         .unwrap()
+}
+
+/// A stream manager of this process, until it is told to end.
+fn run(pod: usize, dir: &Path, versions: Versions) -> (oneshot::Sender<()>, JoinHandle<()>) {
+    let any: SocketAddr = ([127, 0, 0, 1], 0).into();
+    let (pod, any, dir) = (pod.to_string(), any.to_string(), dir.to_str().unwrap());
+    let mut args = vec!["egret-stream-manager", "--topology", "t", "--uid", UID, "--pod", &pod];
+    args.extend(["--listen", &any, "--admin", &any, "--inspect", "off", "--dir", dir]);
+    let options = Options { versions, ..Options::try_parse_from(args).unwrap() };
+    let (end, ended) = oneshot::channel::<()>();
+    let thread = move || egret_stream_manager::run_until(options, || Ok(ended)).unwrap();
+    (end, std::thread::spawn(thread))
 }
 
 /// A plan for components; tasks are numbered in their order.

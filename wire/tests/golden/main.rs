@@ -1,13 +1,11 @@
-//! The bytes of the protocol as they are written in `docs/protocol.md`. A change that breaks one of
-//! these tests breaks every peer that is not upgraded at the same moment: raise the version.
+//! The bytes of the protocol as they are written in `docs/protocol.md`, by version. A change that
+//! breaks one of these tests breaks every peer that is not upgraded at the same moment: begin a new
+//! version, as section 12 there says.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-mod control;
-mod edges;
-mod frames;
-mod poisoned;
-mod values;
+mod v1;
+mod versions;
 
 /// Bytes in hex, as the document writes them.
 fn hex(bytes: &[u8]) -> String {

@@ -37,7 +37,8 @@ super::metrics! {
         "__bytes_to_stmgrs_lost", "queue dropped";
     LINKS_CLOSED = Counter("egret_links_closed_total", ["reason"], "links",
         "Links closed for a fault of the other end: `malformed` (bytes or frames that break \
-         the protocol), `refused` (wrong identity, outlived, no hello)."), "", "";
+         the protocol), `refused` (wrong identity, outlived, no hello, no version of the \
+         protocol in common)."), "", "";
     CONTROL_OVERFLOWS = Counter("egret_control_overflows_total", [], "messages",
         "Control messages that a link did not take; it was closed, and makes up for them when \
          it returns."), "", "";

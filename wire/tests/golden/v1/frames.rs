@@ -1,8 +1,10 @@
 //! Headers, frames and preambles, byte by byte.
 
-use crate::{documented, hex, listing};
+use super::{bytes, written};
+use crate::{documented, hex};
 use egret_topology::id::{Epoch, Incarnation, TaskId};
 use egret_wire::{
+    Malformed,
     ack::{AckReader, AckWriter, Lane, Verdict},
     cut::Frame,
     data::{DataReader, DataWriter, RootId, Roots},
@@ -10,6 +12,7 @@ use egret_wire::{
     header::{HEADER, Header, Kind},
     preamble::{Class, PREAMBLE, StreamKey},
     value::{self, Value},
+    version::Versions,
 };
 use std::collections::BTreeMap;
 
@@ -196,9 +199,23 @@ fn a_header_keeps_its_bytes() {
         arity: 0x0102,
         origin: TaskId(0x8182_8384),
     };
-    let bytes = header.encode();
-    assert_eq!(hex(&bytes), listing(HEADER_BYTES));
-    assert_eq!(Header::decode(&bytes), Ok(header));
+    written(&header.encode(), HEADER_BYTES);
+    let bytes = bytes(HEADER_BYTES);
+    assert_eq!(Header::decode(bytes.first_chunk().unwrap()), Ok(header));
+}
+
+#[test]
+fn the_next_two_releases_read_these_frames_whatever_they_speak() {
+    for listing in [HEADER_BYTES, EVERY_VALUE, SEVERAL_ROOTS, ACKS, END, FLUSH] {
+        let bytes = bytes(listing);
+        let read = |oldest, newest| {
+            Header::decode_as(Versions::new(oldest, newest), bytes.first_chunk().unwrap())
+        };
+        let header = read(1, 1).unwrap();
+        assert_eq!([read(1, 2), read(2, 2), read(2, 3)], [Ok(header), Ok(header), Ok(header)]);
+        let ours = Versions::new(3, 3);
+        assert_eq!(read(3, 3), Err(Malformed::Version { got: 1, ours }));
+    }
 }
 
 #[test]
@@ -219,9 +236,8 @@ fn a_data_frame_with_every_type_of_value_keeps_its_bytes() {
     writer.push(&[root(1, 7, 40)], &tuple);
     let mut header = Header::new(Kind::Data, Epoch(1), TaskId(1), Incarnation(7), TaskId(4));
     header.base = 9;
-    let bytes = writer.finish(header, 9);
-    assert_eq!(hex(&bytes), listing(EVERY_VALUE));
-    assert_eq!(tuples(&bytes), [(vec![root(1, 7, 40)], tuple)]);
+    written(&writer.finish(header, 9), EVERY_VALUE);
+    assert_eq!(tuples(&bytes(EVERY_VALUE)), [(vec![root(1, 7, 40)], tuple)]);
 }
 
 #[test]
@@ -237,10 +253,9 @@ fn a_data_frame_with_several_roots_keeps_its_bytes() {
     writer.push(&[], &four);
     let mut header = Header::new(Kind::Data, Epoch(1), TaskId(6), Incarnation(8), TaskId(9));
     header.stream = 1;
-    let bytes = writer.finish(header, 1);
-    assert_eq!(hex(&bytes), listing(SEVERAL_ROOTS));
+    written(&writer.finish(header, 1), SEVERAL_ROOTS);
     assert_eq!(
-        tuples(&bytes),
+        tuples(&bytes(SEVERAL_ROOTS)),
         [
             (vec![root(1, 7, 40)], one),
             (vec![root(1, 7, 41), root(2, 300, 5)], two),
@@ -267,8 +282,8 @@ fn an_ack_frame_keeps_its_bytes() {
     let run = [(50, 5), (51, 6), (53, 7)].map(|(seq, at)| (seq, Verdict::Ack(ids.id(at))));
     let mut header = Header::new(Kind::Ack, Epoch(1), TaskId(9), Incarnation(8), TaskId(1));
     header.base = 2;
-    let bytes = writer.finish(header);
-    assert_eq!(hex(&bytes), listing(ACKS));
+    written(&writer.finish(header), ACKS);
+    let bytes = bytes(ACKS);
     let header = Header::decode(bytes.first_chunk().unwrap()).unwrap();
     let mut reader = AckReader::new(&header, &bytes[HEADER..], 7).unwrap();
     assert_eq!(reader.incarnation, Incarnation(300));
@@ -281,10 +296,12 @@ fn an_ack_frame_keeps_its_bytes() {
 #[test]
 fn marks_keep_their_bytes() {
     let header = |kind| Header::new(kind, Epoch(1), TaskId(2), Incarnation(7), TaskId(4));
-    let end = Frame::mark(Header { origin: TaskId(2), ..header(Kind::End) });
-    let flush = Frame::mark(Header { base: 8, origin: TaskId(1), ..header(Kind::Flush) });
-    assert_eq!(hex(&end.parts.concat()), listing(END));
-    assert_eq!(hex(&flush.parts.concat()), listing(FLUSH));
+    let end = Header { origin: TaskId(2), ..header(Kind::End) };
+    let flush = Header { base: 8, origin: TaskId(1), ..header(Kind::Flush) };
+    for (mark, listing) in [(end, END), (flush, FLUSH)] {
+        written(&Frame::mark(mark).parts.concat(), listing);
+        assert_eq!(Frame::whole(bytes(listing).into()).unwrap().header, mark);
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What is said of the tuple that user code has panicked at.
 
-use crate::control::{ROOT, ROOT_JSON, is};
+use super::control::{ROOT, ROOT_JSON, is};
 use egret_topology::id::TaskId;
 use egret_wire::control::{FromInstance, LossScope, Peer, Poisoned, ToInstance};
 
