@@ -82,8 +82,15 @@ impl Witness {
         let (task, before) = (self.lives[life].task, self.lives[life].incarnation);
         self.life_of.remove(&(task, before));
         self.lives[life].incarnation = incarnation;
-        let other = self.life_of.insert((task, incarnation), life);
-        self.expect(other.is_none(), Invariant::Identity, || {
+        self.is_life(life);
+    }
+
+    /// A process takes a life. Who has never registered has not begun one, whatever it was called.
+    fn is_life(&mut self, life: Life) {
+        let LifeRecord { task, incarnation, .. } = self.lives[life];
+        let other = self.life_of.insert((task, incarnation), life).filter(|other| *other != life);
+        let begun = other.is_some_and(|other| self.lives[other].registered.is_some());
+        self.expect(!begun, Invariant::Identity, || {
             format!("a second process is life {incarnation} of task {task}")
         });
     }
@@ -105,6 +112,7 @@ impl Witness {
         self.expect(newer.is_none(), Invariant::Identity, || {
             format!("life {incarnation} of task {task} registers, {newer:?} was here already")
         });
+        self.is_life(life);
         self.lives[life].registered = Some(at);
         self.lives[life].home = home;
     }
