@@ -114,6 +114,12 @@ impl World {
         self.operator.is_up() && !self.is_changing()
     }
 
+    /// Whether the operator hears of every pod: else it does not know that all have ended, and a
+    /// pod would not hear of Stopped.
+    pub(super) fn are_reached(&self) -> bool {
+        self.place.iter().all(|home| self.operator.reaches(*home, self.now))
+    }
+
     fn is_changing(&self) -> bool {
         let goes = self.place.iter().any(|home| self.pods[*home].gone_by.is_some());
         self.operator.is_busy() || goes || self.operator.homes != self.place
