@@ -97,11 +97,6 @@ impl Operator {
         self.memory.up && self.memory.parted.get(&home).is_none_or(|until| *until <= now)
     }
 
-    /// The link to a pod ends: what was answered over it says nothing of the next life.
-    pub(super) fn loses(&mut self, home: usize) {
-        self.memory.answers.remove(&home);
-    }
-
     fn is_busy(&self) -> bool {
         let rolls = self.rollout.as_ref().is_some_and(|rollout| !rollout.held);
         rolls || self.upgrade.is_some() || !self.leaves.is_empty() || !self.waiting.is_empty()
