@@ -115,6 +115,13 @@ impl World {
         self.place.iter().all(|home| self.operator.reaches(*home, self.now))
     }
 
+    /// Whether every stream manager that runs has the newest plan.
+    fn is_plan_everywhere(&self) -> bool {
+        let newest = self.plan.plan().revision;
+        let managers = self.place.iter().filter_map(|home| self.pods[*home].manager);
+        managers.into_iter().all(|manager| self.revision(manager) >= newest)
+    }
+
     fn is_changing(&self) -> bool {
         let goes = self.place.iter().any(|home| self.pods[*home].gone_by.is_some());
         self.operator.is_busy() || goes || self.operator.homes != self.place
@@ -399,8 +406,9 @@ impl World {
             return;
         }
         let rolling = &self.plan.plan().rolling;
-        if !rolling.draining.is_empty() || !self.is_at_rest() {
-            // What waits is meant to.
+        if !rolling.draining.is_empty() || !self.is_at_rest() || !self.is_plan_everywhere() {
+            // What waits is meant to; and who has not heard of the newest plan, because the
+            // operator is parted from it, may not know where another pod is by now.
             self.disturb();
             self.unstalled_since = self.unstalled_since.max(self.now + 5 * SECOND);
         }
