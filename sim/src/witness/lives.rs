@@ -115,6 +115,8 @@ impl Witness {
         self.is_life(life);
         self.lives[life].registered = Some(at);
         self.lives[life].home = home;
+        // It is written before it is let in.
+        self.lives[life].saved.insert(home);
     }
 
     /// A disk is gone: what was settled there may settle again.
@@ -122,14 +124,6 @@ impl Witness {
         self.settled.clear();
         for record in &mut self.lives {
             record.saved.clear();
-        }
-    }
-
-    /// A life of a stream manager has written what it knows.
-    pub(crate) fn saved(&mut self, at: Incarnation, home: usize) {
-        let here = |record: &&mut LifeRecord| record.registered == Some(at) && record.home == home;
-        for record in self.lives.iter_mut().filter(here) {
-            record.saved.insert(home);
         }
     }
 
