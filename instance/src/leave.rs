@@ -103,12 +103,14 @@ enum Says {
 
 fn says(plan: &PlanIndex, task: TaskId, pod: PodId) -> Says {
     let rolling = &plan.plan().rolling;
+    let alone = rolling.leaving.is_empty() && rolling.released.is_empty();
     if plan.plan().state == RunState::Stopped || rolling.released.contains(&pod) {
         Says::End
     } else if rolling.leaving.contains(&pod) {
         Says::WorkOn
-    } else if plan.is_draining(task) && rolling.leaving.is_empty() && rolling.released.is_empty() {
-        // Its container gets another image, and nothing else of the pod goes.
+    } else if plan.is_draining(task) && (alone || !plan.is_spout(task)) {
+        // Its container gets another image, and nothing else of the pod goes. Of pods that go only
+        // spouts drain.
         Says::End
     } else {
         Says::Nothing
@@ -211,5 +213,19 @@ mod tests {
             plan.rolling.leaving = vec![POD];
         });
         assert_eq!(works_for(GRACE, &[both]), GRACE - RESERVE, "a spout that drains for its pod");
+    }
+
+    #[test]
+    fn a_bolt_that_gets_another_image_does_not_wait_for_pods_that_go() {
+        let other = |kind| {
+            plan(|plan| {
+                plan.components[0].kind = kind;
+                plan.rolling.draining = vec![TASK];
+                plan.rolling.leaving = vec![PodId(0)];
+            })
+        };
+        assert_eq!(works_for(GRACE, &[other(ComponentKind::Bolt)]), Duration::ZERO);
+        let spout = other(ComponentKind::Spout);
+        assert_eq!(works_for(GRACE, &[spout]), UNKNOWN_FOR, "it may drain for the other pod");
     }
 }

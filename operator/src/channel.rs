@@ -211,10 +211,11 @@ async fn push(fleet: Fleet, shared: Weak<Shared>, plan: Arc<PhysicalPlan>, again
 
 async fn ask(fleet: Fleet, shared: Arc<Shared>, wake: impl Fn()) {
     loop {
+        let asked = now_ms();
         let statuses = fleet.statuses(ANSWER_WITHIN).await;
         let silent = statuses.failed.iter().map(|(pod, error)| (*pod, error.to_string()));
         let (silent, at) = (silent.collect(), now_ms());
-        let answers = Answers { at, silent, pods: statuses.pods, refused: None };
+        let answers = Answers { at, asked, silent, pods: statuses.pods, refused: None };
         if shared.keep(answers) {
             wake();
         }

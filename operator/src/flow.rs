@@ -17,6 +17,8 @@ pub const QUIET_MS: u64 = 2_000;
 pub struct Answers {
     /// When they came, in milliseconds since 1970.
     pub at: u64,
+    /// When they were asked for.
+    pub asked: u64,
     /// What the pods are doing.
     pub pods: Vec<PodStatus>,
     /// Who did not answer, and why.

@@ -35,6 +35,8 @@ pub enum Situation {
     FrameMistreated,
     /// A plan was not taken over because it could not be written.
     PlanNotWritten,
+    /// A life was not let in because it could not be written.
+    LifeNotWritten,
     /// A life took a greater number since the wall clock had been moved back.
     LifeRenamed,
     /// A pod was replaced, and its disk was gone.
@@ -61,7 +63,7 @@ pub enum Situation {
 
 impl Situation {
     /// All of them.
-    pub const ALL: [Situation; 27] = [
+    pub const ALL: [Situation; 28] = [
         Situation::LinkReplaced,
         Situation::LifeRefused,
         Situation::ManagerReborn,
@@ -78,6 +80,7 @@ impl Situation {
         Situation::InboxFull,
         Situation::FrameMistreated,
         Situation::PlanNotWritten,
+        Situation::LifeNotWritten,
         Situation::LifeRenamed,
         Situation::PodReplaced,
         Situation::FrozenOut,

@@ -28,7 +28,7 @@ use groupings::Edges;
 use lives::LifeRecord;
 use smallvec::SmallVec;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -144,6 +144,8 @@ pub(crate) struct Witness {
     lives: Vec<LifeRecord>,
     life_of: BTreeMap<(TaskId, Incarnation), Life>,
     emissions: Vec<Emission>,
+    /// Tuples that noise has repeated on their way to a task.
+    repeated: BTreeSet<(TaskId, Uid)>,
     held: Vec<Held>,
     /// Pieces whose root was acked once at least.
     acked: Vec<bool>,
@@ -174,6 +176,7 @@ impl Witness {
             lives: Vec::new(),
             life_of: BTreeMap::new(),
             emissions: Vec::new(),
+            repeated: BTreeSet::new(),
             held: Vec::new(),
             acked: vec![false; scenario.pieces() as usize],
             sunk: Vec::new(),

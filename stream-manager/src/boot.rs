@@ -70,7 +70,7 @@ pub(crate) async fn start(options: Options) -> Result<Rc<Manager>, Error> {
         }
     }
     for (task, totals) in &left.totals {
-        if let Some(life) = totals.incarnation() {
+        if let Some(life) = totals.newest() {
             flow.remember(*task, life);
         }
     }

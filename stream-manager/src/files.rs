@@ -92,6 +92,7 @@ pub(crate) async fn save(manager: &Manager) {
     }
     let positions = manager.positions.borrow().as_ref().map(serde_json::to_vec).transpose();
     let tasks = std::mem::take(&mut *manager.totals.borrow_mut());
+    let lives = lives(&tasks);
     let totals = Totals { incarnation: manager.incarnation, tasks };
     let json = serde_json::to_vec(&totals);
     *manager.totals.borrow_mut() = totals.tasks;
@@ -101,10 +102,20 @@ pub(crate) async fn save(manager: &Manager) {
     let dir = &manager.options.dir;
     let mut files = vec![(dir.join(TOTALS), totals)];
     files.extend(positions.map(|positions| (dir.join(POSITIONS), positions)));
-    if let Err(error) = write(files).await {
-        tracing::warn!("state was not written, and will be tried again: {error}");
-        manager.dirty.set(true);
+    match write(files).await {
+        Ok(()) => {
+            manager.written.send_replace(lives);
+        }
+        Err(error) => {
+            tracing::warn!("state was not written, and will be tried again: {error}");
+            manager.dirty.set(true);
+        }
     }
+}
+
+/// The newest life of each task.
+pub(crate) fn lives(tasks: &BTreeMap<TaskId, TaskTotals>) -> BTreeMap<TaskId, Incarnation> {
+    tasks.iter().filter_map(|(task, totals)| Some((*task, totals.newest()?))).collect()
 }
 
 /// Waits for the disk on another thread: frames do not.

@@ -15,7 +15,7 @@ use egret_link::{
 };
 use egret_topology::id::{Incarnation, TaskId};
 use egret_wire::control::{FromInstance, Phase, ToInstance};
-use std::rc::Rc;
+use std::{collections::BTreeMap, rc::Rc};
 use tokio::{task::spawn_local, time::timeout};
 
 pub(crate) async fn serve(
@@ -35,7 +35,10 @@ pub(crate) async fn serve(
         Err(_) => return manager.refuse(from, connection, "it did not say hello in time"),
     };
     drop(greeted);
-    if !has_plan(manager, connection).await || !may_open(manager, connection, task).await {
+    if !has_plan(manager, connection).await
+        || !may_open(manager, connection, task).await
+        || !is_written(manager, connection, task, incarnation).await
+    {
         return;
     }
     let up = manager.flow.borrow_mut().instance_up(manager.now(), task, incarnation);
@@ -143,6 +146,28 @@ async fn may_open(manager: &Rc<Manager>, connection: &Connection, task: TaskId) 
 }
 
 /// From here on the instance takes part.
+/// Waits until the life is on disk. The next life of this stream manager would not know of it
+/// otherwise, and might let in one that is no greater: others would take what that sends for old.
+/// False: the link ended first.
+async fn is_written(
+    manager: &Rc<Manager>,
+    connection: &Connection,
+    task: TaskId,
+    life: Incarnation,
+) -> bool {
+    let mut written = manager.written.subscribe();
+    let knows = |lives: &BTreeMap<TaskId, Incarnation>| lives.get(&task) >= Some(&life);
+    if knows(&written.borrow()) {
+        return true;
+    }
+    manager.with_totals(task, |totals| totals.registers(life));
+    manager.save_now();
+    tokio::select! {
+        _ = connection.closed() => false,
+        lives = written.wait_for(knows) => lives.is_ok(),
+    }
+}
+
 fn register(
     manager: &Rc<Manager>,
     connection: &Connection,

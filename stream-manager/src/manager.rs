@@ -2,7 +2,7 @@
 
 use crate::{
     export::Exporter,
-    limits,
+    files, limits,
     links::{Attached, Links},
     options::Options,
     plans::Dialed,
@@ -74,6 +74,8 @@ pub(crate) struct Manager {
     /// State has changed since it was last written, and must be written at once.
     pub(crate) dirty: Cell<bool>,
     pub(crate) save: Notify,
+    /// Newest life of each task that is written.
+    pub(crate) written: watch::Sender<BTreeMap<TaskId, Incarnation>>,
     /// Files are written by one at a time.
     pub(crate) saving: Mutex<()>,
     /// Of tasks whose loss is to be announced: the tuple that user code failed at.
@@ -111,6 +113,7 @@ impl Manager {
         positions: Option<Positions>,
     ) -> Rc<Manager> {
         let revision = flow.plan().map_or(0, |plan| plan.plan().revision);
+        let written = watch::Sender::new(files::lives(&totals));
         Rc::new(Manager {
             options,
             incarnation,
@@ -124,6 +127,7 @@ impl Manager {
             operators: watch::Sender::new(0),
             dirty: Cell::new(false),
             save: Notify::new(),
+            written,
             saving: Mutex::new(()),
             poisoned: RefCell::default(),
             tally: Tally::default(),

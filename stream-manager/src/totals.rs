@@ -22,6 +22,8 @@ use std::collections::BTreeMap;
 pub(crate) struct TaskTotals {
     /// Newest life, if any has registered.
     incarnation: Option<Incarnation>,
+    /// Newest life that wants to, once this is written.
+    wanted: Option<Incarnation>,
     restarts: u32,
     /// Of these, after an error of user code.
     after_error: u32,
@@ -60,6 +62,16 @@ pub(crate) enum Noted {
 }
 
 impl TaskTotals {
+    /// A life is about to register.
+    pub(crate) fn registers(&mut self, incarnation: Incarnation) {
+        self.wanted = self.newest().max(Some(incarnation));
+    }
+
+    /// Newest life that has registered, or may have.
+    pub(crate) fn newest(&self) -> Option<Incarnation> {
+        self.incarnation.max(self.wanted)
+    }
+
     /// A life has registered. Returns the number of lives before it.
     pub(crate) fn registered(&mut self, incarnation: Incarnation) -> u32 {
         match self.incarnation {
@@ -164,11 +176,6 @@ impl TaskTotals {
             latency: self.latency.iter().map(|(micros, count)| (*micros, *count)).collect(),
             error: self.error.clone(),
         }
-    }
-
-    /// The newest life, if any has registered.
-    pub(crate) fn incarnation(&self) -> Option<Incarnation> {
-        self.incarnation
     }
 
     pub(crate) fn connected(&self) -> bool {
@@ -292,6 +299,20 @@ mod tests {
         assert_eq!((emitted, acked, failed, pending), (13, 5, 6, 2));
         assert_eq!(total.roots.orphaned, 6);
         assert_eq!(total.failed, 6);
+    }
+
+    #[test]
+    fn a_life_is_written_before_it_registers_and_a_lesser_one_changes_nothing() {
+        let mut totals = TaskTotals::default();
+        assert_eq!(totals.newest(), None);
+        for life in [3, 7, 5] {
+            totals.registers(Incarnation(life));
+        }
+        let left: TaskTotals =
+            serde_json::from_str(&serde_json::to_string(&totals).unwrap()).unwrap();
+        assert_eq!((left.newest(), left.incarnation), (Some(Incarnation(7)), None));
+        totals.registered(Incarnation(8));
+        assert_eq!(totals.newest(), Some(Incarnation(8)));
     }
 
     #[test]

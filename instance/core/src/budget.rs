@@ -3,7 +3,7 @@
 use crate::limits;
 use std::sync::{
     Arc, OnceLock,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 /// Bytes on their way between the task half and the gateway half. Cheap to clone.
@@ -19,6 +19,8 @@ struct Inner {
     /// Lanes that were added when the plan got other tasks: each block is as long as all before it.
     more: [OnceLock<Box<[AtomicUsize]>>; BLOCKS],
     inbox: AtomicUsize,
+    /// The gateway has found it full, and half has not been free since.
+    full: AtomicBool,
 }
 
 /// From one lane to more than there can be tasks.
@@ -36,7 +38,8 @@ impl Budget {
     /// Nothing is held; `lanes` is the number of destination tasks.
     pub fn new(lanes: usize) -> Budget {
         let more = [const { OnceLock::new() }; BLOCKS];
-        Budget(Arc::new(Inner { lanes: block(lanes), more, inbox: AtomicUsize::new(0) }))
+        let (inbox, full) = (AtomicUsize::new(0), AtomicBool::new(false));
+        Budget(Arc::new(Inner { lanes: block(lanes), more, inbox, full }))
     }
 
     /// Makes room for so many lanes in all. Whoever shares the budget sees them too.
@@ -100,9 +103,17 @@ impl Budget {
         before >= limits::LANE_BYTES && before - bytes < limits::LANE_BYTES
     }
 
-    /// Whether more input may be read.
+    /// Whether more input may be read; for the gateway half only. Once it is full nothing is read
+    /// until half is free: those streams that had to stop are woken then, and others that went on
+    /// meanwhile could keep it from ever coming.
     pub fn inbox_open(&self) -> bool {
-        self.0.inbox.load(Ordering::Relaxed) < limits::INBOX_BYTES
+        let bytes = self.inbox_bytes();
+        if bytes >= limits::INBOX_BYTES {
+            self.0.full.store(true, Ordering::Relaxed);
+        } else if bytes < limits::INBOX_BYTES / 2 {
+            self.0.full.store(false, Ordering::Relaxed);
+        }
+        !self.0.full.load(Ordering::Relaxed)
     }
 
     /// Input was queued for the task.
@@ -125,6 +136,22 @@ impl Budget {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stream_that_goes_on_does_not_starve_those_that_had_to_stop() {
+        const PART: usize = limits::INBOX_BYTES / 10;
+        let budget = Budget::new(0);
+        budget.inbox_add(9 * PART);
+        assert!(budget.inbox_open());
+        budget.inbox_add(limits::INBOX_BYTES - 9 * PART);
+        assert!(!budget.inbox_open(), "a stream has to stop");
+        assert!(!budget.inbox_subtract(4 * PART));
+        assert!(!budget.inbox_open(), "and all others with it");
+        assert!(budget.inbox_subtract(2 * PART), "it is woken");
+        assert!(budget.inbox_open());
+        budget.inbox_add(4 * PART);
+        assert!(budget.inbox_open(), "until it is full again");
+    }
 
     #[test]
     fn lanes_that_are_added_are_shared_and_those_before_keep_what_they_hold() {

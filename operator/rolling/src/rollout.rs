@@ -69,6 +69,10 @@ pub struct Moving {
     /// It did not work before either, and proves nothing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub broken: bool,
+    /// Its pod was not there meanwhile. That another one takes its time proves nothing either, but
+    /// a process that ends by itself there does.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub moved: bool,
     /// Nobody told of it at the last look: its times begin anew when somebody does.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unseen: bool,
@@ -173,6 +177,8 @@ impl Rollout {
         self.todo.extend(again.iter().map(|moving| moving.task));
         moving.retain_mut(|moving| {
             moving.note(rules.now, &seen(moving.task));
+            // There is nothing else to go back to from what ran before.
+            moving.moved &= !self.back;
             // Each step leads on to another.
             for _ in 0..4 {
                 let next = moving.next(rules, &seen(moving.task));
@@ -364,6 +370,7 @@ impl Moving {
         }
         // Another pod proves nothing.
         self.broken |= seen.gone && begins;
+        self.moved |= seen.gone;
     }
 
     fn enter(&mut self, step: Step, life: Incarnation, now: u64) {
@@ -394,7 +401,10 @@ impl Moving {
                 Next::Step(Step::Watching, seen.life)
             }
             Step::Replacing | Step::Watching if self.broken && waited >= rules.hold_ms => {
-                Next::Done
+                match self.moved && !seen.works && seen.error.is_some() {
+                    true => ended(seen),
+                    false => Next::Done,
+                }
             }
             Step::Watching if self.broken && seen.life != self.life => {
                 Next::Step(Step::Replacing, seen.life)

@@ -32,6 +32,10 @@ pub struct Upgrade {
     /// The container that is to be another.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub container: Option<String>,
+    /// Since when another one has been seen, in milliseconds since 1970: what was asked before may
+    /// have been answered by the one that is gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replaced: Option<u64>,
     /// Why it goes back to what ran before, if it does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
@@ -79,6 +83,8 @@ pub struct PodSeen {
     pub draining: bool,
     /// Its stream manager answers, and all its tasks and all peers that answer are linked to it.
     pub works: bool,
+    /// When it was asked for that, in milliseconds since 1970.
+    pub asked: u64,
     /// It is about to go, or not there yet: another will take its place, with the right image.
     pub gone: bool,
 }
@@ -157,7 +163,12 @@ impl Upgrade {
             Step::Draining => {}
             Step::Replacing => {
                 let other = seen.container.is_some() && seen.container != self.container;
-                if seen.image == self.image && other && seen.works {
+                if !other || seen.image != self.image {
+                    self.replaced = None;
+                } else if self.replaced.is_none() {
+                    self.replaced = Some(rules.now);
+                }
+                if self.replaced.is_some_and(|since| seen.works && seen.asked >= since) {
                     self.next(rules.now);
                 } else if lasts >= START_MS {
                     let why = format!("the stream manager of pod {} did not come back", self.pod);
@@ -191,7 +202,7 @@ impl Upgrade {
     }
 
     fn enter(&mut self, step: Step, now: u64) {
-        (self.step, self.since) = (step, now);
+        (self.step, self.since, self.replaced) = (step, now, None);
     }
 
     fn next(&mut self, now: u64) {
@@ -222,9 +233,9 @@ mod tests {
         PodSeen { image: "new".to_owned(), container: Some("c2".to_owned()), ..old() }
     }
 
-    /// Takes a step at this time; there is one pod.
+    /// Takes a step at this time, at which was asked too; there is one pod.
     fn step(upgrade: &mut Upgrade, now: u64, seen: &PodSeen) -> Verdict {
-        let look = |pod: PodId| (pod == PodId(0)).then(|| seen.clone());
+        let look = |pod: PodId| (pod == PodId(0)).then(|| PodSeen { asked: now, ..seen.clone() });
         upgrade.advance(&Rules { now, ..RULES }, look)
     }
 
@@ -252,6 +263,18 @@ mod tests {
         assert_eq!(step(&mut upgrade, 7, &new()), Verdict::Goes);
         assert_eq!((upgrade.pod, upgrade.holds()), (PodId(1), None));
         assert_eq!(step(&mut upgrade, 8, &new()), Verdict::Done);
+    }
+
+    #[test]
+    fn what_the_stream_manager_before_has_answered_does_not_count() {
+        let mut upgrade = at(Step::Replacing);
+        let rules = |now| Rules { now, ..RULES };
+        let asked = |asked| move |_| Some(PodSeen { asked, ..new() });
+        upgrade.advance(&rules(5_000), asked(4_000));
+        upgrade.advance(&rules(5_250), asked(4_000));
+        assert_eq!(upgrade.holds(), Some(PodId(0)), "its tasks may not be linked yet");
+        upgrade.advance(&rules(5_500), asked(5_250));
+        assert_eq!((upgrade.pod, upgrade.holds()), (PodId(1), None));
     }
 
     #[test]

@@ -133,6 +133,7 @@ impl Turn<'_> {
                 let all = answer.tasks.iter().filter(|task| works(task)).count() >= tasks;
                 all && seen.answers.are_linked(id)
             }),
+            asked: seen.answers.asked,
             gone: false,
         })
     }

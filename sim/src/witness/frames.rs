@@ -209,6 +209,16 @@ impl Witness {
         Ok(())
     }
 
+    /// Noise has repeated a frame on its way to a task.
+    pub(crate) fn repeated(&mut self, frame: &Frame) {
+        let (header, payload) = (frame.header, frame.payload());
+        let Ok(mut reader) = DataReader::new(&header, &payload) else { return };
+        let (mut roots, mut at) = (Roots::new(), Vec::new());
+        while let Ok(Some(values)) = reader.next(&mut roots, &mut at) {
+            self.repeated.extend(uid(values).map(|uid| (header.dest, uid)));
+        }
+    }
+
     fn ids(&self, header: &Header) -> EdgeIds {
         let key = self.plan.plan().edge_key;
         EdgeIds::new(key, header.source, header.incarnation, header.dest)

@@ -82,8 +82,15 @@ impl Witness {
         let (task, before) = (self.lives[life].task, self.lives[life].incarnation);
         self.life_of.remove(&(task, before));
         self.lives[life].incarnation = incarnation;
-        let other = self.life_of.insert((task, incarnation), life);
-        self.expect(other.is_none(), Invariant::Identity, || {
+        self.is_life(life);
+    }
+
+    /// A process takes a life. Who has never registered has not begun one, whatever it was called.
+    fn is_life(&mut self, life: Life) {
+        let LifeRecord { task, incarnation, .. } = self.lives[life];
+        let other = self.life_of.insert((task, incarnation), life).filter(|other| *other != life);
+        let begun = other.is_some_and(|other| self.lives[other].registered.is_some());
+        self.expect(!begun, Invariant::Identity, || {
             format!("a second process is life {incarnation} of task {task}")
         });
     }
@@ -105,8 +112,11 @@ impl Witness {
         self.expect(newer.is_none(), Invariant::Identity, || {
             format!("life {incarnation} of task {task} registers, {newer:?} was here already")
         });
+        self.is_life(life);
         self.lives[life].registered = Some(at);
         self.lives[life].home = home;
+        // It is written before it is let in.
+        self.lives[life].saved.insert(home);
     }
 
     /// A disk is gone: what was settled there may settle again.
@@ -114,14 +124,6 @@ impl Witness {
         self.settled.clear();
         for record in &mut self.lives {
             record.saved.clear();
-        }
-    }
-
-    /// A life of a stream manager has written what it knows.
-    pub(crate) fn saved(&mut self, at: Incarnation, home: usize) {
-        let here = |record: &&mut LifeRecord| record.registered == Some(at) && record.home == home;
-        for record in self.lives.iter_mut().filter(here) {
-            record.saved.insert(home);
         }
     }
 

@@ -259,7 +259,6 @@ impl World {
         let pod = self.pods[home].id;
         self.note(Entry::ManagerDown(pod));
         self.managers[manager].alive = false;
-        self.operator.loses(home);
         for connection in 0..self.connections.len() {
             for side in 0..2 {
                 if self.connections[connection].ends[side] == End::Manager(manager) {

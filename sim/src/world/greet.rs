@@ -163,6 +163,14 @@ impl World {
             // It would be read from its beginning: only the operator knows where it stands.
             return m.waiting.push(connection);
         }
+        let pod = &mut self.pods[m.home];
+        if pod.disk.lives.get(&task) < Some(&incarnation) {
+            if pod.full_until > now {
+                self.met.count(Situation::LifeNotWritten);
+                return m.waiting.push(connection);
+            }
+            pod.disk.lives.insert(task, incarnation);
+        }
         match m.flow.instance_up(now, task, incarnation) {
             Ok(up) => {
                 self.note(Entry::Registered(task, incarnation.0));

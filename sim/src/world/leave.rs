@@ -75,6 +75,7 @@ impl World {
         let pod = p.pod;
         let end = plan.plan().state == RunState::Stopped || rolling.released.contains(&pod);
         let alone = rolling.leaving.is_empty() && rolling.released.is_empty();
+        let alone = alone || !plan.is_spout(p.task);
         let at = if end {
             asked
         } else if rolling.leaving.contains(&pod) {

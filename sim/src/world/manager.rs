@@ -22,6 +22,8 @@ use std::collections::BTreeMap;
 pub(super) struct Disk {
     pub(super) plan: Option<PlanIndex>,
     pub(super) state: Kept,
+    /// The newest life of each task, written before it is let in.
+    pub(super) lives: BTreeMap<TaskId, Incarnation>,
     /// The last stream manager that has run here.
     pub(super) last: Option<Incarnation>,
 }
@@ -135,11 +137,9 @@ impl World {
             let _ = flow.set_plan(self.now, plan);
         }
         let mut kept = disk.state.clone();
-        for (task, totals) in &mut kept.totals {
-            totals.connected = false;
-            if let Some(life) = totals.incarnation {
-                flow.remember(*task, life);
-            }
+        kept.totals.values_mut().for_each(|totals| totals.connected = false);
+        for (task, life) in &disk.lives {
+            flow.remember(*task, *life);
         }
         self.managers.push(Manager {
             pod,
@@ -463,7 +463,9 @@ impl World {
             let pod = &mut self.pods[m.home];
             if pod.full_until <= self.now {
                 pod.disk.state = m.kept.clone();
-                self.observed.witness().saved(m.incarnation, m.home);
+                for connection in std::mem::take(&mut self.managers[manager].waiting) {
+                    self.register(manager, connection);
+                }
             }
             if again {
                 self.keep_watch(manager);

@@ -1,6 +1,9 @@
 //! What happens to frames and messages that should not: noise of the network, and deliberate bugs.
 
-use super::{World, net::Message};
+use super::{
+    World,
+    net::{End, Message, Stream},
+};
 use crate::{bug::Bug, situation::Situation, witness::groupings::regrouped};
 use bytes::{Bytes, BytesMut};
 use egret_core::{
@@ -58,6 +61,7 @@ impl World {
             self.met.count(Situation::FrameMistreated);
         }
         if chance < noise.twice {
+            self.repeats(stream, &frame);
             return vec![frame.clone(), frame];
         }
         if !counted {
@@ -74,8 +78,21 @@ impl World {
         }
         let last = self.streams[stream].last.replace(frame.clone());
         match last {
-            Some(last) if chance < noise.twice + noise.lost + noise.again => vec![frame, last],
+            Some(last) if chance < noise.twice + noise.lost + noise.again => {
+                self.repeats(stream, &last);
+                vec![frame, last]
+            }
             _ => vec![frame],
+        }
+    }
+
+    /// An instance knows what has been delivered to it. What is repeated before may come to its
+    /// next life, which does not: between lives only QUIC keeps a frame from coming twice.
+    fn repeats(&mut self, stream: usize, frame: &Frame) {
+        let Stream { connection, from, .. } = self.streams[stream];
+        let reader = self.connections[connection].ends[1 - from];
+        if frame.header.kind == Kind::Data && matches!(reader, End::Manager(_)) {
+            self.observed.witness().repeated(frame);
         }
     }
 

@@ -97,11 +97,6 @@ impl Operator {
         self.memory.up && self.memory.parted.get(&home).is_none_or(|until| *until <= now)
     }
 
-    /// The link to a pod ends: what was answered over it says nothing of the next life.
-    pub(super) fn loses(&mut self, home: usize) {
-        self.memory.answers.remove(&home);
-    }
-
     fn is_busy(&self) -> bool {
         let rolls = self.rollout.as_ref().is_some_and(|rollout| !rollout.held);
         rolls || self.upgrade.is_some() || !self.leaves.is_empty() || !self.waiting.is_empty()
@@ -112,6 +107,19 @@ impl World {
     /// Whether nothing changes, and somebody could change something.
     pub(super) fn is_at_rest(&self) -> bool {
         self.operator.is_up() && !self.is_changing()
+    }
+
+    /// Whether the operator hears of every pod: else it does not know that all have ended, and a
+    /// pod would not hear of Stopped.
+    pub(super) fn are_reached(&self) -> bool {
+        self.place.iter().all(|home| self.operator.reaches(*home, self.now))
+    }
+
+    /// Whether every stream manager that runs has the newest plan.
+    fn is_plan_everywhere(&self) -> bool {
+        let newest = self.plan.plan().revision;
+        let managers = self.place.iter().filter_map(|home| self.pods[*home].manager);
+        managers.into_iter().all(|manager| self.revision(manager) >= newest)
     }
 
     fn is_changing(&self) -> bool {
@@ -398,8 +406,9 @@ impl World {
             return;
         }
         let rolling = &self.plan.plan().rolling;
-        if !rolling.draining.is_empty() || !self.is_at_rest() {
-            // What waits is meant to.
+        if !rolling.draining.is_empty() || !self.is_at_rest() || !self.is_plan_everywhere() {
+            // What waits is meant to; and who has not heard of the newest plan, because the
+            // operator is parted from it, may not know where another pod is by now.
             self.disturb();
             self.unstalled_since = self.unstalled_since.max(self.now + 5 * SECOND);
         }

@@ -162,7 +162,8 @@ impl World {
 
     pub(super) fn end_container(&mut self, home: usize, task: Option<TaskId>) {
         let of = self.container(home, task);
-        if of.image == of.wanted {
+        // A kubelet only ends what is left of a pod that goes.
+        if of.image == of.wanted || self.pods[home].gone_by.is_some() {
             return;
         }
         match task {

@@ -57,7 +57,9 @@ impl World {
             }
             Stage::Ended(_) if !self.have_all(&[Phase::Ended]) => self.stage = Stage::Running,
             Stage::Ended(since)
-                if self.now >= since.max(disturbed) + SETTLED && self.are_linked() =>
+                if self.now >= since.max(disturbed) + SETTLED
+                    && self.are_linked()
+                    && self.are_reached() =>
             {
                 self.judge_end();
                 self.stage = Stage::Stopping(self.now);

@@ -156,6 +156,17 @@ async fn plan_positions_and_totals_survive_a_kill() {
 }
 
 #[tokio::test]
+async fn a_life_that_is_let_in_is_on_disk() {
+    let pods = Pods::start(&[(&[], &[0])]).await;
+    for life in 1..10 {
+        let _instance = Instance::start(&pods, 0, life).await;
+        let text = std::fs::read(pods.pod_dir(0).join("totals.json")).unwrap();
+        let totals: serde_json::Value = serde_json::from_slice(&text).unwrap();
+        assert_eq!(totals["tasks"]["0"]["wanted"], life, "{totals}");
+    }
+}
+
+#[tokio::test]
 async fn an_instance_that_says_goodbye_is_let_go_at_once() {
     let pods = Pods::start(&[(&[], &[0])]).await;
     let (mut spout, _) = Instance::start(&pods, 0, 1).await;

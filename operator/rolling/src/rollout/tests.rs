@@ -317,6 +317,22 @@ fn what_becomes_of_a_pod_says_nothing_of_the_version() {
 }
 
 #[test]
+fn a_version_that_ends_in_the_next_pod_too_goes_back() {
+    for first in [0, 1, 2, 3] {
+        let mut world = World::new(1);
+        (world.crashes, world.registers) = (true, first > 0);
+        looks(&mut world, first);
+        world.gone = Some(TaskId(0));
+        world.tasks.get_mut(&TaskId(0)).unwrap().works = false;
+        looks(&mut world, 60);
+        (world.gone, world.registers) = (None, true);
+        assert_eq!(world.run(|_| false), Verdict::Done, "gone after look {first}");
+        assert!(world.rollout.back, "gone after look {first}");
+        assert_eq!(world.new_ones(), 0, "gone after look {first}");
+    }
+}
+
+#[test]
 fn a_node_tries_again_to_pull_before_it_counts_as_failed() {
     let rules = Rules { now: 0, update: Update::default(), hold_ms: HOLD };
     let seen = |_| TaskSeen {

@@ -142,6 +142,7 @@ impl World {
             draining: spouts.iter().any(|task| phase(task) == Some(Phase::Drained)),
             works: answer.is_some_and(|answer| answer.tasks.values().all(works))
                 && self.are_links_up(operator, pod),
+            asked: answer.map_or(0, |answer| answer.at / MS),
             gone: false,
         })
     }
