@@ -19,7 +19,7 @@ pub(crate) fn state(input: &[u8]) {
     let mut lines = input.split(|byte| *byte == b'\n');
     let first = lines.next().unwrap_or_default();
     let mut totals: TaskTotals = serde_json::from_slice(first).unwrap_or_default();
-    let (mut life, mut now) = (totals.incarnation().map_or(0, |life| life.0), 0u64);
+    let (mut life, mut now) = (totals.newest().map_or(0, |life| life.0), 0u64);
     for line in lines.take(50) {
         match serde_json::from_slice::<TaskReport>(line) {
             Ok(report) => {
@@ -27,6 +27,7 @@ pub(crate) fn state(input: &[u8]) {
             }
             Err(_) => {
                 life = life.saturating_add(1);
+                totals.registers(Incarnation(life));
                 totals.registered(Incarnation(life));
             }
         }
