@@ -11,7 +11,11 @@ use egret_topology::{
     id::{Epoch, Incarnation, PodId, TaskId},
     plan::{Delivery, PhysicalPlan},
 };
-use egret_wire::control::{ALPN_CONTROL, FromOperator, PodStatus, ToOperator};
+use egret_wire::{
+    control::{ALPN_CONTROL, FromOperator, PodStatus, ToOperator},
+    limits::VERSIONS,
+    version::Versions,
+};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tempfile::TempDir;
 use tokio::{sync::mpsc, task::JoinHandle, time};
@@ -42,7 +46,13 @@ impl World {
     }
 
     fn operator(&self) -> Endpoint {
+        self.operator_of(VERSIONS)
+    }
+
+    /// That of a build that speaks these versions.
+    fn operator_of(&self, versions: Versions) -> Endpoint {
         let credentials = self.credentials(&Identity::Operator { uid: UID.into() });
+        let credentials = credentials.speaking(versions);
         Endpoint::dialing(loopback(), &credentials, Windows::default()).unwrap()
     }
 
@@ -257,4 +267,48 @@ async fn the_link_closes_with_the_last_handle() {
     drop(manager);
     time::timeout(PATIENCE, operator.wait_idle()).await.unwrap();
     time::timeout(PATIENCE, fake.endpoint.wait_idle()).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_operator_of_the_next_release_speaks_as_the_stream_managers_of_this_one_do() {
+    let world = World::new();
+    let next = Versions::new(VERSIONS.newest(), VERSIONS.newest() + 1);
+    let fleet = Fleet::new(world.operator_of(next), UID);
+    let mut fake = world.manager(0, loopback());
+    fleet.set_address(PodId(0), fake.address);
+    let pushed = fleet.push(&plan(2), PATIENCE).await;
+    assert_eq!(pushed.accepted, [PodId(0)]);
+    let FromOperator::Hello { version, .. } = fake.hears().await else { panic!("no hello") };
+    assert_eq!(version, VERSIONS.newest());
+}
+
+#[tokio::test]
+async fn a_stream_manager_without_a_version_in_common_is_named_with_what_it_speaks() {
+    let world = World::new();
+    let strange = Versions::new(VERSIONS.newest() + 1, VERSIONS.newest() + 1);
+    let fleet = Fleet::new(world.operator_of(strange), UID);
+    let pod = Identity::Pod { uid: UID.into(), pod: PodId(0) };
+    let credentials = world.credentials(&pod);
+    let manager =
+        Endpoint::accepting(loopback(), &credentials, &[ALPN_CONTROL], Windows::default()).unwrap();
+    fleet.set_address(PodId(0), manager.local_address().unwrap());
+    let expected = format!("speaks {VERSIONS} of the protocol, this end {strange}");
+    let refused = async {
+        while let Some(arriving) = manager.accept().await {
+            assert!(matches!(admit(arriving).await, Err(egret_link::Error::Versions { .. })));
+        }
+    };
+    let told = async {
+        loop {
+            let statuses = fleet.statuses(SHORT).await;
+            let [(_, error)] = &statuses.failed[..] else { panic!("{statuses:?}") };
+            if error.to_string().contains(&expected) {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        () = refused => panic!("nobody dials"),
+        told = time::timeout(PATIENCE, told) => told.unwrap(),
+    }
 }
