@@ -145,7 +145,6 @@ async fn may_open(manager: &Rc<Manager>, connection: &Connection, task: TaskId) 
     }
 }
 
-/// From here on the instance takes part.
 /// Waits until the life is on disk. The next life of this stream manager would not know of it
 /// otherwise, and might let in one that is no greater: others would take what that sends for old.
 /// False: the link ended first.
@@ -168,6 +167,7 @@ async fn is_written(
     }
 }
 
+/// From here on the instance takes part.
 fn register(
     manager: &Rc<Manager>,
     connection: &Connection,
