@@ -62,7 +62,15 @@ fn count(input: &str, args: &[&str]) -> Ended {
     let expected = coreutils(&dir.path().join("input"));
     let ended = Run::start_in(dir, &example("word-count.yaml"), &all).wait();
     ended.assert_well();
-    assert_eq!(counted(&ended.read("out")), expected);
+    let (counts, replayed) = (counted(&ended.read("out")), ended.root("replayed"));
+    if replayed == 0 {
+        assert_eq!(counts, expected);
+    } else {
+        // Who gets no processor for seconds loses its links: what was in flight counts again.
+        assert!(counts.keys().eq(expected.keys()), "{replayed} replayed: {counts:?}");
+        let fewer = expected.iter().find(|(word, count)| counts[*word] < **count);
+        assert_eq!(fewer, None, "{replayed} replayed: {counts:?}");
+    }
     assert_eq!(ended.summary["restarts"], 0);
     ended
 }
