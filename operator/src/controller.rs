@@ -1,6 +1,7 @@
 //! The controller: watches topologies and their pods in one scope, and looks at what has changed.
 
 use crate::{
+    autoscale,
     backoff::Backoff,
     context::{Context, Guarded, Runs, Settings, Wake},
     events::Events,
@@ -94,6 +95,7 @@ pub fn start(
     let gone = common.gone.clone();
     let (tell, listed) = watch::channel(false);
     let watched = watcher(topologies, watcher::Config::default())
+        .modify(autoscale::ownership::keep)
         .reflect(writer)
         .inspect_ok(move |event| match event {
             watcher::Event::InitDone => {

@@ -1,7 +1,7 @@
 //! Whose number it is: who manages the field `parallelism` of a bolt, and what it is where nobody
 //! does.
 
-use crate::names;
+use crate::{context::Guarded, names};
 use egret_crd::Topology;
 use egret_topology::resource::Spec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -28,6 +28,21 @@ fn managers<'a>(metadata: &'a ObjectMeta, bolt: &str) -> impl Iterator<Item = &'
         bolts.get(&key)?.get("f:parallelism")?;
         Some(entry.manager.as_deref().unwrap_or("somebody"))
     })
+}
+
+/// What is kept of a topology that is watched: who manages its fields, only if that may matter here.
+/// In memory it is many maps of one entry each, and takes more than all the rest.
+pub fn keep(topology: &mut Guarded) {
+    let scaled = topology.0.as_ref().is_ok_and(|topology| any(&topology.spec));
+    let metadata = match &mut topology.0 {
+        Ok(topology) => &mut topology.metadata,
+        Err(invalid) => &mut invalid.metadata,
+    };
+    let mut managers =
+        metadata.managed_fields.iter().flatten().filter_map(|entry| entry.manager.as_deref());
+    if !scaled && managers.all(|manager| manager != names::AUTOSCALER) {
+        metadata.managed_fields = None;
+    }
 }
 
 /// The topology with a number of tasks where the manifest leaves it out; `None` if it is whole.

@@ -2,6 +2,7 @@
 
 use crate::api::{Key, Mishap, Server, gone_by, managed_by, names_of};
 use egret_operator::{
+    autoscale::ownership,
     context::{Context, Guarded, Runs, Settings},
     events::Events,
     metrics::Metrics,
@@ -240,7 +241,8 @@ impl World {
     pub(crate) async fn look(&self, seen: Option<Value>) -> Look {
         let there = self.server.lock().objects.get(&World::key()).cloned();
         let Some(object) = seen.or(there) else { return Look::Done };
-        let topology: Guarded = serde_json::from_value(object).unwrap();
+        let mut topology: Guarded = serde_json::from_value(object).unwrap();
+        ownership::keep(&mut topology);
         assert_eq!(topology.name_any(), "t");
         let looking = reconcile(Arc::new(topology), self.context.clone());
         tokio::select! {

@@ -1,6 +1,7 @@
 //! What stream managers and the API server say, as far as it matters here.
 
 use super::super::{measure::Measure, ownership, read};
+use crate::context::Guarded;
 use crate::flow::{
     Answers,
     tests::{plan, running},
@@ -112,6 +113,28 @@ fn whose_number_it_is_says_the_api_server() {
     let nobody = ObjectMeta::default();
     assert_eq!(ownership::other_manager(&nobody, "count"), None);
     assert!(!ownership::is_ours(&nobody, "count"));
+}
+
+#[test]
+fn who_manages_fields_is_kept_only_where_it_may_matter() {
+    let kept = |bolt: serde_json::Value, managers: &[&str]| {
+        let fields = managers.iter().map(|name| json!({"manager": name, "operation": "Apply"}));
+        let mut topology: Guarded = serde_json::from_value(json!({
+            "apiVersion": "egret.dev/v1alpha1", "kind": "Topology",
+            "metadata": {"name": "t", "managedFields": fields.collect::<Vec<_>>()},
+            "spec": {"spouts": [{"name": "words"}], "bolts": [bolt]},
+        }))
+        .unwrap();
+        ownership::keep(&mut topology);
+        topology.0.map_or_else(|it| it.metadata, |it| it.metadata).managed_fields.is_some()
+    };
+    let plain = || json!({"name": "count", "inputs": [{"from": "words"}]});
+    let mut scaled = plain();
+    scaled["autoscale"] = json!({"max": 4});
+    assert!(!kept(plain(), &["kubectl", "egret-operator"]));
+    assert!(!kept(json!({"name": 7}), &["kubectl"]), "what cannot be read");
+    assert!(kept(scaled, &["kubectl"]));
+    assert!(kept(plain(), &["kubectl", "egret-autoscaler"]), "what is still to be let go");
 }
 
 #[test]
