@@ -115,7 +115,13 @@ fn hostile(cluster: &Cluster, seed: u64, told: &mut impl FnMut(&str, String)) ->
     told("a line took at most meanwhile", seconds(longest));
     told("memory of the operator at most", megabytes(most));
     let removed = Instant::now();
-    bad.kubectl_with("", PATIENCE, &["delete", "topologies", "--all", "--timeout=800s"])?;
+    // It would wait for one after the other.
+    bad.kubectl_with("", PATIENCE, &["delete", "topologies", "--all", "--wait=false"])?;
+    Wait::new("the API server", "none of them", PATIENCE).until(|| {
+        let left = bad.kubectl(&["get", "topologies", "--output", "name"]);
+        let left = left.map_err(|error| error.to_string())?;
+        if left.trim().is_empty() { Ok(()) } else { Err(format!("{}", left.lines().count())) }
+    })?;
     told("all of them are deleted in", seconds(removed.elapsed()));
     let account = load.end(PATIENCE)?;
     told("lines that arrived meanwhile, each of them", account.lines.to_string());
