@@ -4,6 +4,8 @@ use crate::processes::{Process, children_of, is_alive};
 use serde_json::Value;
 use std::{
     fs,
+    io::{ErrorKind, Read, Write},
+    net::TcpStream,
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, ExitStatus, Output, Stdio},
@@ -171,6 +173,13 @@ impl Run {
         self.children().into_iter().find(|child| child.name == name)
     }
 
+    /// The metrics of all stream managers that answer.
+    pub(crate) fn metrics(&self) -> Vec<String> {
+        let pods = self.run_directories().into_iter().filter_map(|dir| fs::read_dir(dir).ok());
+        let files = pods.flatten().filter_map(|pod| Some(pod.ok()?.path().join("admin-address")));
+        files.filter_map(|file| page(fs::read_to_string(file).ok()?.trim()).ok()).collect()
+    }
+
     /// Its own directories: one while it runs, none afterwards.
     pub(crate) fn run_directories(&self) -> Vec<PathBuf> {
         let entries = fs::read_dir(self.dir.path()).unwrap().map(|entry| entry.unwrap().path());
@@ -270,5 +279,16 @@ pub(crate) fn until_dead(pids: &[u32], within: Duration) {
     while pids.iter().any(|pid| is_alive(*pid)) {
         assert!(start.elapsed() < within, "still there: {pids:?}");
         std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The metrics of a pod, whose stream manager may be away.
+fn page(address: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(address)?;
+    write!(stream, "GET /metrics HTTP/1.0\r\nhost: {address}\r\n\r\n")?;
+    let mut text = String::new();
+    match stream.read_to_string(&mut text) {
+        Err(error) if error.kind() != ErrorKind::ConnectionReset => Err(error),
+        _ => Ok(text),
     }
 }

@@ -7,10 +7,7 @@ use crate::{
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
-    io::{Read, Write},
-    net::{TcpListener, TcpStream},
-    path::Path,
+    net::TcpListener,
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -211,28 +208,9 @@ spec:
 fn dropped(run: &Run, reason: &str) -> u64 {
     let sample = "egret_trace_spans_dropped_total{";
     let reason = format!("reason=\"{reason}\"");
-    let page = metrics(run).unwrap_or_default();
+    let page = run.metrics().pop().unwrap_or_default();
     let line = page.lines().find(|line| line.starts_with(sample) && line.contains(&reason));
     line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or_default()
-}
-
-/// The metrics of the only stream manager, once it says where they are.
-fn metrics(run: &Run) -> Option<String> {
-    let file = run.run_directories().first().and_then(|directory| find(directory))?;
-    let address = fs::read_to_string(file).ok()?;
-    let mut stream = TcpStream::connect(address.trim()).ok()?;
-    write!(stream, "GET /metrics HTTP/1.0\r\nhost: {address}\r\n\r\n").ok()?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).ok()?;
-    Some(answer)
-}
-
-fn find(directory: &Path) -> Option<std::path::PathBuf> {
-    fs::read_dir(directory).ok()?.find_map(|entry| {
-        let path = entry.ok()?.path();
-        let found = path.file_name().is_some_and(|name| name == "admin-address");
-        if path.is_dir() { find(&path) } else { found.then_some(path) }
-    })
 }
 
 /// Runs until spans were dropped for this reason, and checks that tuples did not notice.

@@ -8,8 +8,7 @@ use egret_wire::limits::VERSIONS;
 use std::{
     collections::BTreeSet,
     fs,
-    io::{ErrorKind, Read, Write},
-    net::TcpStream,
+    io::Write,
     path::{Path, PathBuf},
     process::ChildStdin,
 };
@@ -105,26 +104,11 @@ impl Copying {
 
 /// Lines whose trees are complete, as the stream managers count them.
 fn acked(run: &Run) -> f64 {
-    let pods = run.run_directories().into_iter().flat_map(|dir| {
-        (0..3).map(move |pod| dir.join(format!("pod-{pod}")).join("admin-address"))
-    });
-    let pages = pods.filter_map(|file| page(&fs::read_to_string(file).ok()?).ok());
     let count = |page: String| {
         let counts = page.lines().filter(|line| line.starts_with("egret_roots_acked_total{"));
         counts.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>()
     };
-    pages.map(count).sum()
-}
-
-/// The metrics of a pod, whose stream manager may be away.
-fn page(address: &str) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect(address)?;
-    write!(stream, "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
-    let mut text = String::new();
-    match stream.read_to_string(&mut text) {
-        Err(error) if error.kind() != ErrorKind::ConnectionReset => Err(error),
-        _ => Ok(text),
-    }
+    run.metrics().into_iter().map(count).sum()
 }
 
 #[test]
